@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# What the scripts share. Sourced, never run.
+
+# Says what is being done. On stderr, so that a script's output stays its result.
+say() { printf '==> %s\n' "$*" >&2; }
+
+# Ends the script with one sentence that says what is wrong and what to do.
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# The names of a distribution and of those it descends from; empty where nobody can tell.
+distribution() (
+    # shellcheck source=/dev/null
+    . /etc/os-release 2>/dev/null && printf '%s %s\n' "${ID:-}" "${ID_LIKE:-}"
+)
+
+is_debian_like() {
+    case " $(distribution) " in
+        *' debian '* | *' ubuntu '*) command -v apt-get >/dev/null ;;
+        *) return 1 ;;
+    esac
+}
+
+# Installs packages of the distribution; shows apt's words only when it fails.
+apt_install() {
+    say "installing $* with apt-get"
+    local log
+    log=$(
+        exec 2>&1
+        export DEBIAN_FRONTEND=noninteractive
+        # Without lists apt knows no package; with old ones it asks for versions that are gone.
+        apt-get -q update && apt-get -q install -y --no-install-recommends "$@"
+    ) && return
+    printf '%s\n' "$log" | tail -n 15 >&2
+    die "apt-get could not install $*: see its last lines above"
+}
