@@ -1,0 +1,55 @@
+# What a newcomer types. Each target is idempotent: what is there already is not made again.
+
+IMAGE := cage:latest
+BASE_IMAGE ?= debian:bookworm-slim
+export BASE_IMAGE
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test binaries image engine base-image lint fmt clippy docs shell deny rust-tests
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+demo: ## one cage, one agent, one revision, step by step on this machine
+	@scripts/demo.sh
+
+test: image lint deny rust-tests ## everything that is checked, Docker and Claude Code included
+
+binaries: ## build the two static programs into dist/
+	@scripts/binaries.sh
+
+image: engine base-image binaries ## build the image cage:latest
+	@scripts/image.sh $(IMAGE)
+
+engine: ## make sure that a Docker engine answers
+	@scripts/docker-engine.sh
+
+base-image: engine
+	@scripts/base-image.sh $(BASE_IMAGE)
+
+lint: fmt clippy docs shell ## formatting, lints, documentation, shell scripts
+
+fmt:
+	cargo fmt --all --check
+
+clippy:
+	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+
+docs:
+	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps
+
+# shellcheck comes with no Rust: it is asked where it is, and CI has it.
+shell:
+	@if command -v shellcheck >/dev/null; then \
+	    echo 'shellcheck scripts/*.sh .ci/run' && shellcheck -x scripts/*.sh .ci/run; \
+	else \
+	    echo 'shellcheck is not installed: the shell scripts are not checked'; \
+	fi
+
+deny: ## licences, sources, duplicate versions and advisories of what we depend on
+	@scripts/deny.sh
+
+# Last, so that its closing lines are the last thing seen. Doc tests, those in README.md too, are among them.
+rust-tests: image lint deny
+	CAGE_REQUIRE_DOCKER=1 CAGE_BIN_DIR=$(CURDIR)/dist CAGE_IMAGE=$(IMAGE) \
+	    cargo test --quiet --locked --workspace --no-fail-fast
