@@ -1,1 +1,22 @@
-//! Placeholder replaced below.
+//! The contract between an AI coding agent in a container, the *cage*, and whoever runs it.
+//!
+//! The two talk through plain folders of JSON files. This crate alone knows what those files look like, how they are
+//! named, ordered, published and consumed; `docs/protocol.md` says the same in prose.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`message`] | envelope and payloads: bytes to validated values and back |
+//! | [`mailbox`] | names, order and cursors (pure), then the folder on disk (edge) |
+//! | [`schedule`] | how long a waiting reader sleeps between two looks |
+//! | [`limits`] | every cap, with its unit and its reason |
+//! | [`env`](mod@env) | clock and message ids as arguments |
+//! | [`exit_code`] | what the programs' exit codes mean |
+//!
+//! It starts no process, opens no socket, knows no Docker and needs no async runtime.
+
+pub mod env;
+pub mod exit_code;
+pub mod limits;
+pub mod mailbox;
+pub mod message;
+pub mod schedule;

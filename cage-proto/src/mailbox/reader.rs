@@ -1,0 +1,168 @@
+//! Double scans of a folder and the files behind them, in order. What counts as consumed is the caller's to say.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::time::{Duration, Instant};
+
+use super::entry::{Entry, Fault, Version};
+use super::entry_name::EntryName;
+use super::error::StorageError;
+use super::folder::Folder;
+use super::progress::Progress;
+use super::scan::{Scan, Strays};
+use crate::limits::{CROWDED_FOLDER_ENTRIES, PARTIAL_FILE_GRACE, PARTIAL_FILE_MAX, STRAY_NAMES_KEPT};
+use crate::message::{Envelope, MessageError};
+
+/// What a look into a mailbox found next.
+#[derive(Debug)]
+pub enum Found {
+    /// A message. It is found again until it is consumed.
+    Message(EntryName, Envelope),
+    /// A file that never becomes a message. It stays where it is and is found again until it is consumed.
+    Malformed(EntryName, Fault),
+    /// A file that somebody seems to be writing still. Messages behind it wait, at most for this long.
+    Unfinished(EntryName, Duration),
+    /// Nothing that is not consumed.
+    Nothing,
+}
+
+/// Something about the folder that is no message and stops none, but should not stay unknown.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Notice {
+    /// A file whose name ends in `.json` but is no time stamp.
+    #[error("a file is no message: {}", Fault::NotATimestamp)]
+    Stray(OsString),
+    /// There are more of them than were named.
+    #[error("{0} more files have names that are no time stamps")]
+    MoreStrays(usize),
+    /// The folder holds so many files that listing it is slow.
+    #[error("{0} files in the mailbox; remove consumed ones to keep it fast")]
+    Crowded(usize),
+    /// The cursor file could not be understood, so everything is delivered again.
+    #[error("the cursor file is damaged, so messages are delivered again from the first one on")]
+    DamagedCursor,
+}
+
+/// The pending names of a folder, and what has been noticed on the way.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    folder: Folder,
+    pending: BTreeSet<EntryName>,
+    unfinished: Option<Unfinished>,
+    notices: Vec<Notice>,
+    strays_told: BTreeSet<OsString>,
+    strays_counted: usize,
+    crowd_told: bool,
+}
+
+/// A file that was incomplete when it was last looked at.
+#[derive(Debug)]
+struct Unfinished {
+    name: EntryName,
+    version: Version,
+    first_seen: Instant,
+    unchanged_since: Instant,
+}
+
+impl Reader {
+    pub(crate) fn new(folder: Folder) -> Self {
+        Self {
+            folder,
+            pending: BTreeSet::new(),
+            unfinished: None,
+            notices: Vec::new(),
+            strays_told: BTreeSet::new(),
+            strays_counted: 0,
+            crowd_told: false,
+        }
+    }
+
+    /// Lists the folder twice and keeps what may be delivered. Returns whether anything is pending, delivered now or
+    /// only after a later scan.
+    pub(crate) fn scan(&mut self, progress: &Progress) -> Result<bool, StorageError> {
+        let mut first = Scan::first(progress);
+        self.folder.list(|name| first.see(name))?;
+        let (strays, entries) = (first.strays().clone(), first.entries());
+        let any = first.saw_pending();
+        self.pending.clear();
+        if any {
+            let mut second = first.second();
+            self.folder.list(|name| second.see(name))?;
+            self.pending.extend(second.into_pending());
+        }
+        self.tell_strays(&strays);
+        if entries > CROWDED_FOLDER_ENTRIES && !self.crowd_told {
+            self.crowd_told = true;
+            self.notices.push(Notice::Crowded(entries));
+        }
+        Ok(any)
+    }
+
+    /// Adds a name that became visible after everything before it was delivered.
+    pub(crate) fn offer(&mut self, name: &OsStr, progress: &Progress) {
+        let mut scan = Scan::first(progress);
+        scan.see(name);
+        if scan.saw_pending() {
+            self.pending.extend(name.to_str().and_then(|text| text.parse().ok()));
+        }
+        let strays = scan.strays().clone();
+        self.tell_strays(&strays);
+    }
+
+    /// Reads the lowest pending name, or finds that none is left of the last scan.
+    pub(crate) fn look(&mut self) -> Result<Found, StorageError> {
+        while let Some(name) = self.pending.first().cloned() {
+            match Entry::read(&self.folder, &name)? {
+                Entry::Message(message) => return Ok(Found::Message(name, message)),
+                Entry::Malformed(fault) => return Ok(Found::Malformed(name, fault)),
+                Entry::Unfinished(version) => return Ok(self.wait_for(name, version, Instant::now())),
+                Entry::Gone => self.done_with(&name),
+            }
+        }
+        Ok(Found::Nothing)
+    }
+
+    /// Goes on behind a name.
+    pub(crate) fn done_with(&mut self, name: &EntryName) {
+        self.pending.remove(name);
+    }
+
+    /// Gives an incomplete file time to become whole, as long as its writer goes on.
+    fn wait_for(&mut self, name: EntryName, version: Version, now: Instant) -> Found {
+        let unfinished = match self.unfinished.take() {
+            Some(before) if before.name == name && before.version == version => before,
+            Some(before) if before.name == name => Unfinished { version, unchanged_since: now, ..before },
+            _ => Unfinished { name: name.clone(), version, first_seen: now, unchanged_since: now },
+        };
+        let left_of = |since: Instant, limit: Duration| limit.saturating_sub(now.duration_since(since));
+        let left = left_of(unfinished.unchanged_since, PARTIAL_FILE_GRACE)
+            .min(left_of(unfinished.first_seen, PARTIAL_FILE_MAX));
+        if left.is_zero() {
+            return Found::Malformed(name, MessageError::Incomplete.into());
+        }
+        self.unfinished = Some(unfinished);
+        Found::Unfinished(name, left)
+    }
+
+    /// Keeps a stray for the report once, however often the folder is listed.
+    fn tell_strays(&mut self, strays: &Strays) {
+        for name in &strays.names {
+            if self.strays_told.len() < STRAY_NAMES_KEPT && self.strays_told.insert(name.clone()) {
+                self.notices.push(Notice::Stray(name.clone()));
+            }
+        }
+        if strays.count > self.strays_counted.max(STRAY_NAMES_KEPT) {
+            self.strays_counted = strays.count;
+            self.notices.push(Notice::MoreStrays(strays.count - STRAY_NAMES_KEPT));
+        }
+    }
+
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        self.notices.push(notice);
+    }
+
+    /// Hands over what was noticed since the last call.
+    pub(crate) fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+}

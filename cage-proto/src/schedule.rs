@@ -1,0 +1,151 @@
+//! How long a waiting reader sleeps between two looks into its mailbox.
+//!
+//! File-system events wake a reader at once. The schedule is for file systems that send none, and it becomes slower
+//! the longer nothing happens.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Steps of a schedule; more than this is a mistake, not a plan.
+const STEPS_MAX: usize = 16;
+
+/// Seconds in one step's interval or end; a week.
+const SECONDS_MAX: u64 = 7 * 24 * 3600;
+
+/// A back-off schedule: steps of an interval and the elapsed time up to which it holds.
+///
+/// ```
+/// # use std::time::Duration;
+/// use cage_proto::schedule::Schedule;
+///
+/// let schedule: Schedule = "10:900,30:3600,60:7200".parse()?;
+/// assert_eq!(schedule.delay_after(Duration::from_secs(0)), Duration::from_secs(10));
+/// assert_eq!(schedule.delay_after(Duration::from_secs(900)), Duration::from_secs(30));
+/// assert_eq!(schedule.to_string(), "10:900,30:3600,60:7200");
+/// # Ok::<(), cage_proto::schedule::ScheduleError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Step {
+    interval: Duration,
+    until: Duration,
+}
+
+/// Says why a text is no schedule.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScheduleError {
+    /// A step is not written as `interval:until`.
+    #[error("step `{0}` is not `interval:until` in whole seconds, as in `10:900`")]
+    NotAStep(String),
+    /// An interval or an end is zero or longer than a week.
+    #[error("step `{0}` needs both numbers between 1 and 604800 seconds")]
+    OutOfRange(String),
+    /// A step ends before the one in front of it.
+    #[error("step `{0}` ends no later than the step before it")]
+    NotAscending(String),
+    /// There are more steps than anyone plans for.
+    #[error("there are more than 16 steps")]
+    TooManySteps,
+}
+
+impl Schedule {
+    /// Returns how long to sleep when `elapsed` has passed since the wait began. The last interval has no end.
+    pub fn delay_after(&self, elapsed: Duration) -> Duration {
+        let current = self.steps.iter().find(|step| elapsed < step.until);
+        current.or(self.steps.last()).map_or(SECONDS_BETWEEN_LOOKS, |step| step.interval)
+    }
+}
+
+/// The first interval of the default schedule.
+const SECONDS_BETWEEN_LOOKS: Duration = Duration::from_secs(10);
+
+impl Default for Schedule {
+    /// Every 10 s for the first 15 minutes, 30 s up to an hour, 60 s up to two hours and beyond.
+    fn default() -> Self {
+        let step = |interval, until| Step {
+            interval: Duration::from_secs(interval),
+            until: Duration::from_secs(until),
+        };
+        Self { steps: vec![step(10, 900), step(30, 3600), step(60, 7200)] }
+    }
+}
+
+impl FromStr for Schedule {
+    type Err = ScheduleError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut steps: Vec<Step> = Vec::new();
+        for part in text.split(',') {
+            let step = parse_step(part)?;
+            if steps.last().is_some_and(|before| step.until <= before.until) {
+                return Err(ScheduleError::NotAscending(part.to_owned()));
+            }
+            if steps.len() == STEPS_MAX {
+                return Err(ScheduleError::TooManySteps);
+            }
+            steps.push(step);
+        }
+        Ok(Self { steps })
+    }
+}
+
+fn parse_step(part: &str) -> Result<Step, ScheduleError> {
+    let not_a_step = || ScheduleError::NotAStep(part.to_owned());
+    let (interval, until) = part.trim().split_once(':').ok_or_else(not_a_step)?;
+    let seconds = |text: &str| -> Result<Duration, ScheduleError> {
+        let seconds: u64 = text.parse().map_err(|_| not_a_step())?;
+        if (1..=SECONDS_MAX).contains(&seconds) {
+            Ok(Duration::from_secs(seconds))
+        } else {
+            Err(ScheduleError::OutOfRange(part.to_owned()))
+        }
+    };
+    Ok(Step { interval: seconds(interval)?, until: seconds(until)? })
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, step) in self.steps.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{}:{}", step.interval.as_secs(), step.until.as_secs())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delay(elapsed: u64) -> u64 {
+        Schedule::default().delay_after(Duration::from_secs(elapsed)).as_secs()
+    }
+
+    #[test]
+    fn slows_down_at_each_boundary_and_never_ends() {
+        assert_eq!(
+            [0, 899, 900, 3599, 3600, 7199, 7200, 999_999].map(delay),
+            [10, 10, 30, 30, 60, 60, 60, 60]
+        );
+    }
+
+    #[test]
+    fn prints_what_it_parses() {
+        let text = "1:5,2:10";
+        assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
+    }
+
+    #[test]
+    fn rejects_what_is_no_schedule() {
+        let error = |text: &str| text.parse::<Schedule>().unwrap_err().to_string();
+        insta::assert_snapshot!(error(""), @"step `` is not `interval:until` in whole seconds, as in `10:900`");
+        insta::assert_snapshot!(error("0:10"), @"step `0:10` needs both numbers between 1 and 604800 seconds");
+        insta::assert_snapshot!(error("1:10,2:10"), @"step `2:10` ends no later than the step before it");
+        insta::assert_snapshot!(error(&vec!["1:1"; 2].join(",")), @"step `1:1` ends no later than the step before it");
+    }
+}
