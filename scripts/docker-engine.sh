@@ -35,7 +35,7 @@ refuse_what_a_start_would_not_mend() {
     if [ -n "${DOCKER_HOST:-}" ]; then
         die "no Docker engine answers at DOCKER_HOST=$DOCKER_HOST: start that engine, or unset DOCKER_HOST to use one on this machine"
     fi
-    if command -v docker >/dev/null && engine_error | grep -qi 'permission denied'; then
+    if command -v docker >/dev/null && [[ $(engine_error) == *'permission denied'* ]]; then
         die "this user may not use the Docker engine: run as root, or add the user to the group docker and log in again"
     fi
     if ! is_debian_like; then
@@ -71,8 +71,8 @@ start_by_hand() {
     # Its own session and no inherited stream: it outlives this script, a Ctrl-C here, and a closed pipe.
     setsid dockerd </dev/null >"$LOG" 2>&1 &
     wait_for_engine $! && return
-    tail -n 10 "$LOG" >&2
-    die "dockerd did not come up within $START_SECONDS s: its last lines are above, all of them in $LOG"
+    grep -Ev 'level=(info|warning)' "$LOG" | tail -n 5 >&2 || true
+    die "dockerd ended, or did not answer within $START_SECONDS s: what it complained of is above, its whole log is $LOG"
 }
 
 # Waits until an engine answers; gives up at the deadline, or once process $1, when given, has ended.

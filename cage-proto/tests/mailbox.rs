@@ -1,6 +1,6 @@
 //! The mailbox on a real file system: publish, consume, follow.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic in a test is a failure with a line number")]
+#![expect(clippy::unwrap_used, reason = "a panic in a test is a failure with a line number")]
 
 use std::cell::Cell;
 use std::fs;
