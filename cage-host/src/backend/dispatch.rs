@@ -1,0 +1,97 @@
+//! The two backends behind one enum.
+
+use crate::backend::{Exec, Layout, Running};
+use crate::cage::{CageName, PlannedCage};
+use crate::docker::Engine;
+use crate::error::Result;
+use crate::local::Folders;
+
+/// What a backend calls a cage: unlike the name it is never used again for another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CageId(String);
+
+impl CageId {
+    pub(crate) fn new(id: String) -> Self {
+        Self(id)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A cage that exists, as its backend lists it.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub(crate) id: CageId,
+    pub(crate) name: CageName,
+    pub(crate) image: String,
+    pub(crate) running: bool,
+}
+
+/// Where cages run.
+#[derive(Debug, Clone)]
+pub(crate) enum Backend {
+    /// A container each.
+    Docker(Engine),
+    /// A folder and child processes each.
+    Embedded(Folders),
+}
+
+impl Backend {
+    /// Makes an empty cage that is not started.
+    pub(crate) async fn create(&self, plan: &PlannedCage) -> Result<CageId> {
+        match self {
+            Self::Docker(engine) => engine.create_container(plan).await,
+            Self::Embedded(folders) => folders.create(&plan.name).await,
+        }
+    }
+
+    /// Starts a cage, after which programs can be run in it.
+    pub(crate) async fn start(&self, id: &CageId) -> Result<()> {
+        match self {
+            Self::Docker(engine) => engine.start_container(id).await,
+            Self::Embedded(_) => Ok(()),
+        }
+    }
+
+    /// Removes a cage and everything in it; one that is gone already is no error.
+    pub(crate) async fn remove(&self, id: &CageId) -> Result<()> {
+        match self {
+            Self::Docker(engine) => engine.remove_container(id).await,
+            Self::Embedded(folders) => folders.remove(id).await,
+        }
+    }
+
+    /// Lists the cages, or the one of a name.
+    pub(crate) async fn list(&self, name: Option<&CageName>) -> Result<Vec<Found>> {
+        match self {
+            Self::Docker(engine) => engine.list_containers(name).await,
+            Self::Embedded(folders) => folders.list(name).await,
+        }
+    }
+
+    /// Starts a program with its streams attached.
+    pub(crate) async fn exec(&self, id: &CageId, exec: Exec) -> Result<Running> {
+        match self {
+            Self::Docker(engine) => engine.exec(id, exec).await,
+            Self::Embedded(folders) => folders.exec(id, exec),
+        }
+    }
+
+    /// Starts a program that outlives the handle; it has no standard streams.
+    pub(crate) async fn exec_detached(&self, id: &CageId, exec: Exec) -> Result<()> {
+        match self {
+            Self::Docker(engine) => engine.exec_detached(id, exec).await,
+            Self::Embedded(folders) => folders.exec_detached(id, &exec),
+        }
+    }
+
+    /// Returns where things lie inside a cage.
+    pub(crate) fn layout(&self, id: &CageId) -> Layout {
+        match self {
+            Self::Docker(_) => Layout::container(),
+            Self::Embedded(folders) => folders.layout(id),
+        }
+    }
+}

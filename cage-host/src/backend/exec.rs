@@ -1,0 +1,241 @@
+//! Running one program in a cage: the primitive that everything else is built on.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::error::{CageError, Result};
+use crate::sanitize::sanitize_stderr;
+
+/// Error output kept of one program, in bytes: its end says what went wrong.
+const STDERR_TAIL_BYTES: usize = 8 * 1024;
+
+/// What a shell and the engine answer for a program that is not there or cannot be run.
+const EXIT_NOT_EXECUTABLE: [i64; 2] = [126, 127];
+
+/// A program to run in a cage. Nothing secret belongs into `argv`: it can be seen by every process.
+#[derive(Debug)]
+pub(crate) struct Exec {
+    /// What it is for, as the verb phrase that an error message needs: "list the project".
+    pub(crate) operation: &'static str,
+    pub(crate) argv: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) cwd: Option<String>,
+    pub(crate) stdin: Stdin,
+    /// The time from start to exit that is allowed; `None` for a program that is meant to stay.
+    pub(crate) deadline: Option<Duration>,
+}
+
+/// What a program reads on its standard input.
+#[derive(Debug)]
+pub(crate) enum Stdin {
+    /// Nothing: it sees the end at once.
+    Empty,
+    /// These bytes, then the end.
+    Bytes(Bytes),
+    /// Chunks as they are made, then the end.
+    Stream(mpsc::Receiver<Bytes>),
+    /// Nothing, and the end only when the [`Running`] handle goes away.
+    HeldOpen,
+}
+
+impl Exec {
+    pub(crate) fn new<A: Into<String>>(
+        operation: &'static str,
+        argv: impl IntoIterator<Item = A>,
+        deadline: Duration,
+    ) -> Self {
+        let argv = argv.into_iter().map(Into::into).collect();
+        Self { operation, argv, env: Vec::new(), cwd: None, stdin: Stdin::Empty, deadline: Some(deadline) }
+    }
+
+    pub(crate) fn stdin(mut self, stdin: Stdin) -> Self {
+        self.stdin = stdin;
+        self
+    }
+
+    pub(crate) fn env(mut self, env: Vec<(String, String)>) -> Self {
+        self.env = env;
+        self
+    }
+
+    pub(crate) fn cwd(mut self, cwd: impl Into<String>) -> Self {
+        self.cwd = Some(cwd.into());
+        self
+    }
+
+    pub(crate) fn unlimited(mut self) -> Self {
+        self.deadline = None;
+        self
+    }
+}
+
+/// A piece of a program's output.
+#[derive(Debug)]
+pub(crate) enum Chunk {
+    Stdout(Bytes),
+    Stderr(Bytes),
+}
+
+/// A started program. Dropping it closes both its streams.
+pub(crate) struct Running {
+    operation: &'static str,
+    program: String,
+    deadline: Option<(Instant, Duration)>,
+    chunks: BoxStream<'static, Result<Chunk>>,
+    exit: BoxFuture<'static, Result<i64>>,
+    stderr: Vec<u8>,
+    _feeder: Feeder,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Running").field("program", &self.program).finish_non_exhaustive()
+    }
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub(crate) struct Exit {
+    pub(crate) code: i64,
+    /// The end of its error output, sanitized.
+    pub(crate) stderr: String,
+}
+
+impl Running {
+    pub(crate) fn new(
+        exec: &Exec,
+        chunks: BoxStream<'static, Result<Chunk>>,
+        exit: BoxFuture<'static, Result<i64>>,
+        feeder: Feeder,
+    ) -> Self {
+        Self {
+            operation: exec.operation,
+            program: exec.argv.first().cloned().unwrap_or_default(),
+            deadline: exec.deadline.map(|after| (Instant::now() + after, after)),
+            chunks,
+            exit,
+            stderr: Vec::new(),
+            _feeder: feeder,
+        }
+    }
+
+    /// Returns the next piece of standard output, `None` at its end; error output is kept for [`Running::exit`].
+    pub(crate) async fn next_stdout(&mut self) -> Result<Option<Bytes>> {
+        loop {
+            let next = within(self.deadline, self.operation, self.chunks.next()).await?;
+            match next.transpose()? {
+                Some(Chunk::Stdout(bytes)) => return Ok(Some(bytes)),
+                Some(Chunk::Stderr(bytes)) => self.keep_stderr(&bytes),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Reads the rest of the output, then returns how the program ended.
+    ///
+    /// A missing program and a full disk are errors of their own here; other exit codes are the caller's to judge.
+    pub(crate) async fn exit(mut self) -> Result<Exit> {
+        while self.next_stdout().await?.is_some() {}
+        let code = within(self.deadline, self.operation, &mut self.exit).await??;
+        let stderr = sanitize_stderr(&self.stderr);
+        let operation = self.operation;
+        if EXIT_NOT_EXECUTABLE.contains(&code) && stderr.contains("not found") {
+            return Err(CageError::ProgramMissing { operation, program: self.program }.into());
+        }
+        if code != 0 && stderr.contains("No space left on device") {
+            return Err(CageError::DiskFull { operation }.into());
+        }
+        Ok(Exit { code, stderr })
+    }
+
+    /// Like [`Running::exit`], and any exit code but 0 is an error.
+    pub(crate) async fn success(self) -> Result<()> {
+        let operation = self.operation;
+        self.exit().await?.success(operation)
+    }
+
+    /// Reads all of the standard output, at most `limit` bytes of it, and expects success.
+    pub(crate) async fn collect(mut self, limit: usize) -> Result<Vec<u8>> {
+        let operation = self.operation;
+        let mut output = Vec::new();
+        while let Some(bytes) = self.next_stdout().await? {
+            if output.len() + bytes.len() > limit {
+                return Err(CageError::TooMuch { operation, limit: limit as u64, unit: "bytes" }.into());
+            }
+            output.extend_from_slice(&bytes);
+        }
+        self.success().await?;
+        Ok(output)
+    }
+
+    fn keep_stderr(&mut self, bytes: &[u8]) {
+        self.stderr.extend_from_slice(bytes);
+        let excess = self.stderr.len().saturating_sub(STDERR_TAIL_BYTES);
+        self.stderr.drain(..excess);
+    }
+}
+
+impl Exit {
+    /// Turns any exit code but 0 into an error.
+    pub(crate) fn success(self, operation: &'static str) -> Result<()> {
+        match self.code {
+            0 => Ok(()),
+            code => Err(CageError::Exited { operation, code, stderr: self.stderr }.into()),
+        }
+    }
+}
+
+async fn within<T>(
+    deadline: Option<(Instant, Duration)>,
+    operation: &'static str,
+    future: impl Future<Output = T>,
+) -> Result<T> {
+    match deadline {
+        None => Ok(future.await),
+        Some((at, after)) => {
+            timeout_at(at, future).await.map_err(|_| CageError::TimedOut { operation, after }.into())
+        }
+    }
+}
+
+/// The task that writes a program's standard input; dropping it closes that input.
+#[derive(Debug)]
+pub(crate) struct Feeder(JoinHandle<()>);
+
+impl Feeder {
+    /// Starts to write `source` into `sink` and closes `sink` after it.
+    pub(crate) fn start(source: Stdin, sink: impl AsyncWrite + Send + Unpin + 'static) -> Self {
+        Self(tokio::spawn(async move {
+            // A program that ends without reading all of its input is no error here: its exit code tells.
+            let _ = feed(source, sink).await;
+        }))
+    }
+}
+
+impl Drop for Feeder {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn feed(source: Stdin, mut sink: impl AsyncWrite + Unpin) -> std::io::Result<()> {
+    match source {
+        Stdin::Empty => {}
+        Stdin::Bytes(bytes) => sink.write_all(&bytes).await?,
+        Stdin::Stream(mut chunks) => {
+            while let Some(chunk) = chunks.recv().await {
+                sink.write_all(&chunk).await?;
+            }
+        }
+        Stdin::HeldOpen => std::future::pending().await,
+    }
+    sink.shutdown().await
+}

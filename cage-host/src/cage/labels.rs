@@ -1,0 +1,13 @@
+//! The labels by which everything of ours is found again in the engine.
+
+/// Marks a container or image as ours; the value is `true`.
+pub(crate) const MANAGED: &str = "dev.cage.managed";
+
+/// The cage's name.
+pub(crate) const NAME: &str = "dev.cage.name";
+
+/// The version of this library that made it.
+pub(crate) const VERSION: &str = "dev.cage.version";
+
+/// What every label of ours begins with; callers' own labels may not.
+pub(crate) const PREFIX: &str = "dev.cage.";

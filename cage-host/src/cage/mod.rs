@@ -1,0 +1,25 @@
+//! One cage: its wish, its life, its work.
+//!
+//! - [`name`], [`resources`], [`spec`], [`task`]: what is asked for, checked at the door.
+//! - [`labels`]: how everything of ours is found again.
+//! - [`create`]: from a spec to a cage, or to nothing at all.
+//! - [`handle`]: the cage itself.
+
+mod create;
+mod handle;
+pub(crate) mod labels;
+mod name;
+mod place;
+mod resources;
+mod spec;
+mod task;
+
+pub(crate) use create::create;
+pub use handle::Cage;
+pub(crate) use name::CONTAINER_PREFIX;
+pub use name::{CageName, MAX_NAME_BYTES, NameError};
+pub(crate) use place::Place;
+pub use resources::{DEFAULT_CPUS, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS};
+pub(crate) use spec::PlannedCage;
+pub use spec::{CageSpec, DEFAULT_IMAGE, Network};
+pub use task::{Agent, MAX_PROMPT_BYTES, Task};

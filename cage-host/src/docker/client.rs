@@ -1,0 +1,68 @@
+//! The connection to the engine.
+
+use std::time::Duration;
+
+use bollard::Docker;
+use tokio::time::timeout;
+
+use super::error::{self, Blame};
+use crate::error::{EngineError, Result};
+
+/// Longest time for one call to the engine; a stuck daemon accepts connections and never answers.
+pub(super) const CALL_DEADLINE: Duration = Duration::from_secs(60);
+
+/// Longest time for the first answer: an engine that is alive gives its version in milliseconds.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Where an engine listens when `DOCKER_HOST` names no other place.
+const DEFAULT_ENDPOINT: &str = "unix:///var/run/docker.sock";
+
+/// A Docker engine that has answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    pub(super) docker: Docker,
+    /// Processors that the engine has; it refuses a container that asks for more.
+    pub(super) cpus: i64,
+}
+
+impl Engine {
+    /// Connects to `DOCKER_HOST`, or to the local socket, and agrees on the API version.
+    pub(crate) async fn connect() -> Result<Self> {
+        let endpoint = std::env::var("DOCKER_HOST")
+            .ok()
+            .filter(|host| !host.is_empty())
+            .unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+        let unreachable = |reason: String| EngineError::Unreachable { endpoint: endpoint.clone(), reason };
+        let docker = Docker::connect_with_host(&endpoint)
+            .map_err(|error| unreachable(error.to_string()))?
+            .with_timeout(CALL_DEADLINE);
+        let negotiated = timeout(CONNECT_DEADLINE, docker.negotiate_version())
+            .await
+            .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_DEADLINE.as_secs())))?
+            .map_err(|error| unreachable(error::root_cause(&error)))?;
+        let engine = Self { docker: negotiated, cpus: i64::MAX };
+        let info = engine.call("describe itself", engine.docker.info()).await?;
+        Ok(Self { cpus: info.ncpu.unwrap_or(i64::MAX), ..engine })
+    }
+
+    /// Awaits one call, no longer than [`CALL_DEADLINE`].
+    pub(super) async fn call<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T> {
+        self.try_call(operation, call).await?.map_err(|blame| blame.into_error(operation))
+    }
+
+    /// Like [`Engine::call`], with the engine's refusals left for the caller to judge.
+    pub(super) async fn try_call<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<Result<T, Blame>> {
+        let answer = timeout(CALL_DEADLINE, call)
+            .await
+            .map_err(|_| EngineError::TimedOut { operation, after: CALL_DEADLINE })?;
+        Ok(answer.map_err(Blame::from))
+    }
+}

@@ -1,0 +1,109 @@
+//! Containers of ours: create, find, list, remove.
+
+use std::collections::HashMap;
+
+use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    StartContainerOptions,
+};
+
+use super::client::Engine;
+use super::error::Blame;
+use crate::backend::{CageId, Found, USER};
+use crate::cage::labels;
+use crate::cage::{CageName, Network, PlannedCage};
+use crate::error::{EngineError, RequestError, Result};
+
+/// Nanoseconds of processor time a second that stand for one processor.
+const NANO_CPUS_PER_CPU: i64 = 1_000_000_000;
+
+/// How a cage finds the host that it runs on, for a gateway to the model's API there.
+const HOST_ALIAS: &str = "host.docker.internal:host-gateway";
+
+impl Engine {
+    /// Creates a container that does nothing yet. It is not started.
+    pub(crate) async fn create_container(&self, plan: &PlannedCage) -> Result<CageId> {
+        const OPERATION: &str = "create the container";
+        let options = CreateContainerOptionsBuilder::new().name(&plan.name.container()).build();
+        let call = self.docker.create_container(Some(options), self.container_config(plan));
+        match self.try_call(OPERATION, call).await? {
+            Ok(created) => Ok(CageId::new(created.id)),
+            Err(Blame::Conflict) => Err(RequestError::NameTaken { name: plan.name.to_string() }.into()),
+            Err(Blame::NotFound) => Err(EngineError::ImageMissing { image: plan.image.clone() }.into()),
+            Err(blame) => Err(blame.into_error(OPERATION)),
+        }
+    }
+
+    /// Starts a created container.
+    pub(crate) async fn start_container(&self, id: &CageId) -> Result<()> {
+        let call = self.docker.start_container(id.as_str(), None::<StartContainerOptions>);
+        self.call("start the container", call).await
+    }
+
+    /// Removes a container with all that it wrote; one that is gone already is no error.
+    pub(crate) async fn remove_container(&self, id: &CageId) -> Result<()> {
+        const OPERATION: &str = "remove the container";
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        match self.try_call(OPERATION, self.docker.remove_container(id.as_str(), Some(options))).await? {
+            // A conflict means that its removal is already under way.
+            Ok(()) | Err(Blame::NotFound | Blame::Conflict) => Ok(()),
+            Err(blame) => Err(blame.into_error(OPERATION)),
+        }
+    }
+
+    /// Lists the containers of ours, running or not, with the one of a given name alone if asked.
+    pub(crate) async fn list_containers(&self, name: Option<&CageName>) -> Result<Vec<Found>> {
+        let mut filter = vec![format!("{}=true", labels::MANAGED)];
+        filter.extend(name.map(|name| format!("{}={name}", labels::NAME)));
+        let filters = HashMap::from([("label", filter)]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let listed = self.call("list the containers", self.docker.list_containers(Some(options))).await?;
+        Ok(listed.into_iter().filter_map(found).collect())
+    }
+
+    fn container_config(&self, plan: &PlannedCage) -> ContainerCreateBody {
+        ContainerCreateBody {
+            image: Some(plan.image.clone()),
+            user: Some(USER.to_owned()),
+            // The main process only keeps the container alive; agents are execs, so their end is not the cage's.
+            entrypoint: Some(vec!["sleep".to_owned(), "infinity".to_owned()]),
+            cmd: Some(Vec::new()),
+            env: Some(plan.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            labels: Some(plan.labels.clone().into_iter().collect()),
+            host_config: Some(self.host_config(plan)),
+            ..ContainerCreateBody::default()
+        }
+    }
+
+    fn host_config(&self, plan: &PlannedCage) -> HostConfig {
+        let resources = &plan.resources;
+        let memory = i64::try_from(resources.memory_bytes).unwrap_or(i64::MAX);
+        let open = plan.network == Network::Open;
+        HostConfig {
+            cap_drop: Some(vec!["ALL".to_owned()]),
+            security_opt: Some(vec!["no-new-privileges".to_owned()]),
+            // PID 1 must reap what an agent leaves behind.
+            init: Some(true),
+            pids_limit: Some(i64::from(resources.pids)),
+            memory: Some(memory),
+            // Equal to `memory`: no swap on top.
+            memory_swap: Some(memory),
+            nano_cpus: Some(resources.nano_cpus().min(self.cpus.saturating_mul(NANO_CPUS_PER_CPU))),
+            network_mode: Some(if open { "default" } else { "none" }.to_owned()),
+            extra_hosts: open.then(|| vec![HOST_ALIAS.to_owned()]),
+            ..HostConfig::default()
+        }
+    }
+}
+
+fn found(container: ContainerSummary) -> Option<Found> {
+    let labels = container.labels.unwrap_or_default();
+    Some(Found {
+        id: CageId::new(container.id?),
+        // A container under our label with a name that breaks our rules was not made by this library.
+        name: CageName::new(labels.get(labels::NAME)?.clone()).ok()?,
+        image: container.image.unwrap_or_default(),
+        running: container.state == Some(bollard::models::ContainerSummaryStateEnum::RUNNING),
+    })
+}

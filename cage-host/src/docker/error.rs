@@ -1,0 +1,90 @@
+//! Bollard's errors in this crate's words.
+
+use bollard::errors::Error as BollardError;
+
+use super::client::CALL_DEADLINE;
+use crate::error::{CageError, EngineError, Error};
+use crate::sanitize::sanitize;
+
+/// Who is at fault for a failed call, as far as the answer tells.
+#[derive(Debug)]
+pub(super) enum Blame {
+    /// What was named does not exist.
+    NotFound,
+    /// What was named is in a state, or has a name, that forbids the call.
+    Conflict,
+    /// The engine answered with any other error.
+    Refused(String),
+    /// The engine took too long.
+    Slow,
+    /// The connection failed.
+    Transport(String),
+}
+
+impl From<BollardError> for Blame {
+    fn from(error: BollardError) -> Self {
+        match error {
+            BollardError::DockerResponseServerError { status_code: 404, .. } => Self::NotFound,
+            BollardError::DockerResponseServerError { status_code: 409, .. } => Self::Conflict,
+            BollardError::DockerResponseServerError { message, .. } => Self::Refused(message),
+            BollardError::DockerStreamError { error } => Self::Refused(error),
+            BollardError::RequestTimeoutError => Self::Slow,
+            other => Self::Transport(root_cause(&other)),
+        }
+    }
+}
+
+impl Blame {
+    /// Makes the error for a call about a container that should be there and running.
+    pub(super) fn into_error(self, operation: &'static str) -> Error {
+        match self {
+            Self::NotFound | Self::Conflict => CageError::NotRunning { operation }.into(),
+            Self::Refused(reason) if reason.contains("no space left on device") => {
+                EngineError::DiskFull { operation }.into()
+            }
+            Self::Refused(reason) => {
+                EngineError::Refused { operation, reason: sanitize(reason.trim()) }.into()
+            }
+            Self::Slow => EngineError::TimedOut { operation, after: CALL_DEADLINE }.into(),
+            Self::Transport(reason) => EngineError::Lost { operation, reason }.into(),
+        }
+    }
+}
+
+/// Returns what lies at the bottom of an error: "connection refused" says more than "client error (Connect)".
+pub(super) fn root_cause(error: &BollardError) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    sanitize(&cause.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status_code: u16, message: &str) -> Error {
+        Blame::from(BollardError::DockerResponseServerError { status_code, message: message.to_owned() })
+            .into_error("look")
+    }
+
+    #[test]
+    fn blames_the_disk_when_it_is_full() {
+        let error = answer(500, "write /var/lib/docker/x: no space left on device");
+        assert!(matches!(error, Error::Engine(EngineError::DiskFull { .. })), "{error:?}");
+    }
+
+    #[test]
+    fn blames_the_cage_when_its_container_is_gone_or_stopped() {
+        for status in [404, 409] {
+            let error = answer(status, "No such container");
+            assert!(matches!(error, Error::Cage(CageError::NotRunning { .. })), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn shows_the_engines_own_words_sanitized() {
+        insta::assert_snapshot!(answer(500, "bad\u{1b}[0m mount\n"), @r"the engine refused to look: bad\u{1b}[0m mount");
+    }
+}

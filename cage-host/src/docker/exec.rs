@@ -1,0 +1,75 @@
+//! One program in a container.
+
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::exec::StartExecResults;
+use bollard::models::ExecConfig;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::time::sleep;
+
+use super::client::Engine;
+use super::error::Blame;
+use crate::backend::{CageId, Chunk, Exec, Feeder, Running, Stdin};
+use crate::error::{EngineError, Result};
+
+/// How often, and how many times, the exit code is asked for: the output ends a moment before the engine knows it.
+const EXIT_POLL: Duration = Duration::from_millis(5);
+const EXIT_POLLS: u32 = 2_000;
+
+impl Engine {
+    /// Starts a program with its streams attached.
+    pub(crate) async fn exec(&self, id: &CageId, mut exec: Exec) -> Result<Running> {
+        let exec_id = self.create_exec(id, &exec, true).await?;
+        let operation = exec.operation;
+        let started = self.call(operation, self.docker.start_exec(&exec_id, None)).await?;
+        let StartExecResults::Attached { output, input } = started else {
+            return Err(EngineError::Refused { operation, reason: "it detached the program".into() }.into());
+        };
+        let chunks = output.map(move |part| match part {
+            Ok(LogOutput::StdOut { message }) => Ok(Chunk::Stdout(message)),
+            // What is in no frame is the engine's own complaint about the program.
+            Ok(
+                LogOutput::StdErr { message } | LogOutput::Console { message } | LogOutput::StdIn { message },
+            ) => Ok(Chunk::Stderr(message)),
+            Err(error) => Err(Blame::from(error).into_error(operation)),
+        });
+        let stdin = std::mem::replace(&mut exec.stdin, Stdin::Empty);
+        let engine = self.clone();
+        let exit = async move { engine.exit_code(operation, &exec_id).await };
+        Ok(Running::new(&exec, chunks.boxed(), exit.boxed(), Feeder::start(stdin, input)))
+    }
+
+    /// Starts a program that outlives this connection.
+    pub(crate) async fn exec_detached(&self, id: &CageId, exec: Exec) -> Result<()> {
+        let exec_id = self.create_exec(id, &exec, false).await?;
+        let options = bollard::exec::StartExecOptions { detach: true, ..Default::default() };
+        self.call(exec.operation, self.docker.start_exec(&exec_id, Some(options))).await.map(drop)
+    }
+
+    async fn create_exec(&self, id: &CageId, exec: &Exec, attach: bool) -> Result<String> {
+        let config = ExecConfig {
+            attach_stdin: Some(attach),
+            attach_stdout: Some(attach),
+            attach_stderr: Some(attach),
+            cmd: Some(exec.argv.clone()),
+            env: Some(exec.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            working_dir: exec.cwd.clone(),
+            ..ExecConfig::default()
+        };
+        let created = self.call(exec.operation, self.docker.create_exec(id.as_str(), config)).await?;
+        Ok(created.id)
+    }
+
+    async fn exit_code(&self, operation: &'static str, exec_id: &str) -> Result<i64> {
+        for _ in 0..EXIT_POLLS {
+            let state = self.call(operation, self.docker.inspect_exec(exec_id)).await?;
+            if let (Some(false), Some(code)) = (state.running, state.exit_code) {
+                return Ok(code);
+            }
+            sleep(EXIT_POLL).await;
+        }
+        let reason = "the program's output ended but the engine reports it as running".to_owned();
+        Err(EngineError::Lost { operation, reason }.into())
+    }
+}

@@ -1,0 +1,15 @@
+//! The Docker engine as the place where cages run. Nothing outside this folder names bollard.
+//!
+//! - [`client`]: connecting, version negotiation, a deadline on every call.
+//! - [`container`]: create, find, list, remove.
+//! - [`exec`]: one program in a container.
+//! - [`image`]: building the image.
+//! - [`error`]: bollard's errors in this crate's words.
+
+mod client;
+mod container;
+mod error;
+mod exec;
+mod image;
+
+pub(crate) use client::Engine;

@@ -1,0 +1,246 @@
+//! What can go wrong, sorted by who is at fault.
+//!
+//! Every `Display` is a lowercase fragment that says what happened and, where somebody can do something about it,
+//! what to do. Text that comes out of a cage or from the engine has been through [`crate::sanitize`].
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::cage::NameError;
+
+/// The result of an operation on a host or a cage.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why an operation on a host or a cage failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The caller asked for something that cannot be done.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The container engine is missing, stuck, full or refuses.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Something inside a cage failed or does not keep the contract.
+    #[error(transparent)]
+    Cage(#[from] CageError),
+    /// A file or folder on the host could not be read or written.
+    #[error(transparent)]
+    Io(#[from] IoError),
+}
+
+/// The caller's mistake.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// A cage name breaks the rules.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// Another cage has the name.
+    #[error("a cage named `{name}` exists already; choose another name or destroy that one first")]
+    NameTaken {
+        /// The name asked for.
+        name: String,
+    },
+    /// No cage has the name.
+    #[error("no cage named `{name}` exists; it was never created or has been destroyed")]
+    NoSuchCage {
+        /// The name asked for.
+        name: String,
+    },
+    /// The project folder cannot be read.
+    #[error("cannot use the project folder `{}`: {reason}; name a folder that exists and is readable", path.display())]
+    Project {
+        /// The folder as it was given.
+        path: PathBuf,
+        /// Why it cannot be used.
+        reason: String,
+    },
+    /// The agent would start without anything to sign in with.
+    #[error(
+        "no credential for the agent; set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN, or ANTHROPIC_BASE_URL for a gateway that needs none"
+    )]
+    NoCredential,
+    /// A value is outside what is allowed.
+    #[error("invalid {what}: {reason}")]
+    Invalid {
+        /// The parameter.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A set of changes is exported through a handle of another cage.
+    #[error(
+        "these changes were read from cage `{from}`, not from `{asked}`; export them through the cage they came from"
+    )]
+    ForeignChanges {
+        /// Where the changes were read.
+        from: String,
+        /// The cage that was asked to export them.
+        asked: String,
+    },
+}
+
+/// The container engine's failure.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// Nothing answers at the endpoint.
+    #[error("no Docker engine answers at {endpoint} ({reason}); start Docker or set DOCKER_HOST")]
+    Unreachable {
+        /// The address that was tried.
+        endpoint: String,
+        /// What the connection attempt said.
+        reason: String,
+    },
+    /// The engine took too long.
+    #[error("the engine did not answer within {} s while asked to {operation}; restart it if this repeats", after.as_secs())]
+    TimedOut {
+        /// What it was asked to do.
+        operation: &'static str,
+        /// The deadline that passed.
+        after: Duration,
+    },
+    /// The image does not exist locally.
+    #[error("the image `{image}` does not exist; run `make image`, or name another image")]
+    ImageMissing {
+        /// The image asked for.
+        image: String,
+    },
+    /// The disk that the engine stores containers on is full.
+    #[error("the engine's disk is full while asked to {operation}; free space, then try again")]
+    DiskFull {
+        /// What it was asked to do.
+        operation: &'static str,
+    },
+    /// The connection broke in the middle of an answer.
+    #[error("lost the connection to the engine while asked to {operation}: {reason}")]
+    Lost {
+        /// What it was asked to do.
+        operation: &'static str,
+        /// What the transport said.
+        reason: String,
+    },
+    /// The engine answered with an error.
+    #[error("the engine refused to {operation}: {reason}")]
+    Refused {
+        /// What it was asked to do.
+        operation: &'static str,
+        /// The engine's own words.
+        reason: String,
+    },
+}
+
+/// A failure of what runs inside a cage.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CageError {
+    /// The container was removed or is not running.
+    #[error("the cage is gone or stopped, cannot {operation}; create it again")]
+    NotRunning {
+        /// What was asked for.
+        operation: &'static str,
+    },
+    /// A program that the image must have is not there.
+    #[error("the cage has no program `{program}`, needed to {operation}; use an image built by `make image`")]
+    ProgramMissing {
+        /// What it was needed for.
+        operation: &'static str,
+        /// The program's name.
+        program: String,
+    },
+    /// A program ended with a failure.
+    #[error("could not {operation} in the cage: exit code {code}{}", detail(stderr))]
+    Exited {
+        /// What it was run for.
+        operation: &'static str,
+        /// Its exit code.
+        code: i64,
+        /// The end of its error output, sanitized.
+        stderr: String,
+    },
+    /// A program did not end in time.
+    #[error("could not {operation} in the cage within {} s", after.as_secs())]
+    TimedOut {
+        /// What it was run for.
+        operation: &'static str,
+        /// The deadline that passed.
+        after: Duration,
+    },
+    /// The cage's disk, or its share of one, is full.
+    #[error("the cage's disk is full, cannot {operation}; free space, then try again")]
+    DiskFull {
+        /// What was asked for.
+        operation: &'static str,
+    },
+    /// The cage sent more than the host is willing to read.
+    #[error("the cage sent more than {limit} {unit} while the host wanted to {operation}")]
+    TooMuch {
+        /// What the host was doing.
+        operation: &'static str,
+        /// The limit that was passed.
+        limit: u64,
+        /// What the limit counts.
+        unit: &'static str,
+    },
+    /// The cage's answer has not the agreed form.
+    #[error("the cage gave an answer that makes no sense to {operation}: {reason}")]
+    Malformed {
+        /// What the host was doing.
+        operation: &'static str,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+}
+
+fn detail(stderr: &str) -> String {
+    if stderr.is_empty() { String::new() } else { format!(" ({stderr})") }
+}
+
+/// A failed operation on a file or folder of the host.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {operation} `{}`: {source}", path.display())]
+pub struct IoError {
+    /// What was tried.
+    pub operation: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+/// Adds operation and path to an [`io::Error`].
+pub(crate) trait IoContext<T> {
+    fn context(self, operation: &'static str, path: &Path) -> Result<T>;
+}
+
+impl<T> IoContext<T> for io::Result<T> {
+    fn context(self, operation: &'static str, path: &Path) -> Result<T> {
+        self.map_err(|source| IoError { operation, path: path.to_owned(), source }.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_to_do_when_no_engine_answers() {
+        let error =
+            EngineError::Unreachable { endpoint: "unix:///nowhere".into(), reason: "no such file".into() };
+        insta::assert_snapshot!(error, @"no Docker engine answers at unix:///nowhere (no such file); start Docker or set DOCKER_HOST");
+    }
+
+    #[test]
+    fn says_what_to_do_when_the_image_is_missing() {
+        let error = EngineError::ImageMissing { image: "cage:latest".into() };
+        insta::assert_snapshot!(error, @"the image `cage:latest` does not exist; run `make image`, or name another image");
+    }
+
+    #[test]
+    fn leaves_the_brackets_out_when_a_program_said_nothing() {
+        let error = CageError::Exited { operation: "list the project", code: 2, stderr: String::new() };
+        insta::assert_snapshot!(error, @"could not list the project in the cage: exit code 2");
+    }
+}

@@ -1,0 +1,125 @@
+//! The machine that cages run on.
+
+use tokio::sync::watch;
+
+use crate::backend::Backend;
+use crate::cage::{self, Cage, CageName, CageSpec, Place};
+use crate::docker::Engine;
+use crate::error::{RequestError, Result};
+use crate::local::{EmbeddedConfig, Folders};
+use crate::transfer::Arrival;
+
+/// A connection to where cages run: a Docker engine, or plain folders of this machine.
+///
+/// Clones share the connection.
+#[derive(Debug, Clone)]
+pub struct Host {
+    backend: Backend,
+    /// How many creations are under way, cleaning up included.
+    creating: watch::Sender<usize>,
+}
+
+/// A cage as [`Host::list`] shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CageSummary {
+    /// Its name.
+    pub name: CageName,
+    /// The image that it was created from.
+    pub image: String,
+    /// Whether programs can be run in it now.
+    pub running: bool,
+}
+
+impl Host {
+    /// Connects to the Docker engine that `DOCKER_HOST` names (`unix://` or `tcp://`), or to the local socket, and
+    /// agrees with it on an API version.
+    ///
+    /// # Errors
+    /// [`EngineError::Unreachable`](crate::EngineError::Unreachable) when nothing answers there.
+    pub async fn connect() -> Result<Self> {
+        Ok(Self::new(Backend::Docker(Engine::connect().await?)))
+    }
+
+    /// Uses plain folders and child processes of this machine instead of containers: **no isolation**, for tests and
+    /// for a first look.
+    ///
+    /// # Errors
+    /// [`IoError`](crate::IoError) when the folders cannot be opened or made.
+    pub fn embedded(config: &EmbeddedConfig) -> Result<Self> {
+        Ok(Self::new(Backend::Embedded(Folders::open(config)?)))
+    }
+
+    fn new(backend: Backend) -> Self {
+        Self { backend, creating: watch::Sender::new(0) }
+    }
+
+    /// Creates a cage and commits its project inside as the baseline.
+    ///
+    /// A creation that fails leaves nothing. One that is given up, by dropping the future, is undone in the
+    /// background; [`Host::settled`] waits for that.
+    ///
+    /// # Errors
+    /// - [`RequestError`] for a name that is taken or breaks the rules, a project folder that cannot be used, or a
+    ///   value outside its limits.
+    /// - [`EngineError`](crate::EngineError) when the image is missing, the disk is full or the engine fails.
+    /// - [`CageError`](crate::CageError) when unpacking or committing fails inside.
+    /// - [`IoError`](crate::IoError) when a file of the project cannot be read.
+    pub async fn create(&self, spec: CageSpec) -> Result<Cage> {
+        let plan = spec.plan()?;
+        let running = Creating::enter(&self.creating);
+        let (place, arrival) = cage::create(self.backend.clone(), plan, running).await?;
+        Ok(Cage::new(place, arrival))
+    }
+
+    /// Waits until no creation is under way and whatever was given up has been removed. Call it before the runtime
+    /// ends.
+    pub async fn settled(&self) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.creating.subscribe().wait_for(|count| *count == 0).await;
+    }
+
+    /// Finds a cage by its name.
+    ///
+    /// # Errors
+    /// [`RequestError::NoSuchCage`] when there is none, [`EngineError`](crate::EngineError) when the engine fails.
+    pub async fn cage(&self, name: &str) -> Result<Cage> {
+        let name = CageName::new(name).map_err(RequestError::from)?;
+        let found = self.backend.list(Some(&name)).await?.into_iter().next();
+        let found = found.ok_or_else(|| RequestError::NoSuchCage { name: name.to_string() })?;
+        Ok(Cage::new(Place::new(name, found.id, self.backend.clone()), Arrival::default()))
+    }
+
+    /// Lists every cage of ours, also those that another program or an earlier run created, by name.
+    ///
+    /// # Errors
+    /// [`EngineError`](crate::EngineError) when the engine fails.
+    pub async fn list(&self) -> Result<Vec<CageSummary>> {
+        let mut cages: Vec<_> = self
+            .backend
+            .list(None)
+            .await?
+            .into_iter()
+            .map(|found| CageSummary { name: found.name, image: found.image, running: found.running })
+            .collect();
+        cages.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(cages)
+    }
+}
+
+/// Counts one creation while it exists.
+#[derive(Debug)]
+struct Creating(watch::Sender<usize>);
+
+impl Creating {
+    fn enter(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Creating {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}

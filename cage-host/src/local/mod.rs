@@ -1,0 +1,20 @@
+//! The embedded backend: a cage is a folder of the host and its programs are child processes. There is no isolation.
+//!
+//! ```text
+//! <root>/isolated-dev-<name>/
+//!   id                     one line, never used again for another cage
+//!   home/                  HOME of the cage's programs
+//!     project/
+//!     .cage/{outbox,inbox,cursor}
+//! ```
+//!
+//! - [`folders`]: create, find, list, remove.
+//! - [`exec`]: one program in a cage.
+//! - [`processes`]: ending what a cage left running.
+
+mod exec;
+mod folders;
+mod processes;
+
+pub use folders::EmbeddedConfig;
+pub(crate) use folders::Folders;
