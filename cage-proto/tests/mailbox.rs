@@ -1,6 +1,6 @@
 //! The mailbox on a real file system: publish, consume, follow.
 
-#![expect(clippy::unwrap_used, reason = "a panic in a test is a failure with a line number")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic in a test is a failure with a line number")]
 
 use std::cell::Cell;
 use std::fs;
@@ -11,9 +11,9 @@ use std::time::Duration;
 use cage_proto::env::{Clock, IdSource as _, System};
 use cage_proto::mailbox::{
     CageDir, Consumer, ConsumerName, Draft, EntryName, Follow, Found, Item, Mailbox, Notice, PublishError,
-    Published, publish,
+    Published, Waited, Waiter, Wanted, publish,
 };
-use cage_proto::message::{Payload, ProgressUpdate};
+use cage_proto::message::{Envelope, InfoResponse, Payload, ProgressUpdate};
 use cage_proto::schedule::Schedule;
 use chrono::{DateTime, TimeDelta, Utc};
 use tempfile::TempDir;
@@ -111,6 +111,17 @@ fn message(status: &str) -> String {
     format!(
         r#"{{"id":"f","type":"progress_update","timestamp":"2026-01-01T00:00:00.000Z","payload":{{"status":"{status}"}}}}"#
     )
+}
+
+/// Follows to the next message and goes on behind it.
+fn next_message(follow: &mut Follow) -> (EntryName, Envelope) {
+    match follow.next(Duration::from_secs(20), None).unwrap() {
+        Item::Message(name, message) => {
+            follow.consume(&name).unwrap();
+            (name, message)
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -321,11 +332,9 @@ fn reads_every_fixture_of_the_tool_it_replaces() {
     for (mailbox, count) in [(Mailbox::Outbox, 5), (Mailbox::Inbox, 3)] {
         let mut follow = Follow::open(&fixtures.mailbox(mailbox), None, Schedule::default()).unwrap();
         for _ in 0..count {
-            let item = follow.next(Duration::ZERO, None).unwrap();
-            assert!(
-                matches!(&item, Item::Message(_, message) if message.payload.kind().is_some()),
-                "{item:?}"
-            );
+            let (name, message) = next_message(&mut follow);
+            assert!(message.payload.kind().is_some(), "{message:?}");
+            assert_eq!(message.timestamp.instant(), name.instant());
         }
         assert!(matches!(follow.next(Duration::ZERO, None).unwrap(), Item::Quiet));
     }
@@ -338,10 +347,7 @@ fn follows_old_messages_new_ones_and_late_ones() {
     let first = cage.send("a", &clock).name;
     cage.send("b", &clock);
     let mut follow = Follow::open(&cage.outbox(), Some(first), Schedule::default()).unwrap();
-    let mut next = || match follow.next(Duration::from_secs(20), None).unwrap() {
-        Item::Message(_, message) => status(&message.payload),
-        other => panic!("{other:?}"),
-    };
+    let mut next = || status(&next_message(&mut follow).1.payload);
     assert_eq!(next(), "b");
     clock.turn(TimeDelta::seconds(5));
     cage.send("c", &clock);
@@ -361,11 +367,7 @@ fn follows_a_file_that_is_written_slowly_and_keeps_the_order() {
     assert!(matches!(follow.next(Duration::ZERO, None).unwrap(), Item::Quiet));
     fs::write(cage.outbox().join("2026-01-01T00-00-01Z.json"), format!("{front}{back}")).unwrap();
     for expected in ["slow", "behind"] {
-        let item = follow.next(Duration::from_secs(20), None).unwrap();
-        assert!(
-            matches!(&item, Item::Message(_, message) if status(&message.payload) == expected),
-            "{item:?}"
-        );
+        assert_eq!(status(&next_message(&mut follow).1.payload), expected);
     }
 }
 
@@ -401,4 +403,36 @@ fn names_at_one_microsecond_are_never_shared() {
     let distinct: std::collections::BTreeSet<_> = names.iter().collect();
     assert_eq!(distinct.len(), 100);
     assert_eq!(cage.consume_all().len(), 100);
+}
+
+#[test]
+fn follows_from_a_cursor_that_nobody_else_may_move_meanwhile() {
+    let cage = Cage::new();
+    cage.send("a", &System);
+    cage.send("b", &System);
+    let follow = |patience| Follow::from_cursor(cage.consumer(), patience, Schedule::default()).unwrap();
+    let mut first = follow(Duration::ZERO).unwrap();
+    assert_eq!(status(&next_message(&mut first).1.payload), "a");
+    assert!(follow(Duration::ZERO).is_none());
+    drop(first);
+    assert_eq!(cage.consume_all(), ["b"]);
+}
+
+#[test]
+fn takes_an_answer_ahead_of_its_turn() {
+    let cage = Cage::new();
+    let payloads: [Payload; 3] = [
+        ProgressUpdate::new("first").into(),
+        InfoResponse::to("r-1").into(),
+        ProgressUpdate::new("last").into(),
+    ];
+    for payload in payloads {
+        cage.try_send(&Draft { payload, ..draft("") }, &System).unwrap();
+    }
+    let consumer = ConsumerName::of(Mailbox::Outbox);
+    let mut waiter = Waiter::open(&cage.dir, Mailbox::Outbox, consumer, Schedule::default()).unwrap();
+    let mut wait = || waiter.wait(Wanted::ReplyTo("r-1"), Duration::ZERO, None, &mut |_| Ok(())).unwrap();
+    assert_eq!(wait(), Waited::Delivered);
+    assert_eq!(wait(), Waited::TimedOut);
+    assert_eq!(cage.consume_all(), ["first", "last"]);
 }

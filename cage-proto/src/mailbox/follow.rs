@@ -1,4 +1,4 @@
-//! Every message from a name on, without a cursor file.
+//! Every message from a name or a cursor on, for as long as someone listens.
 //!
 //! After a double scan has found nothing more, events bring the names: the kernel queues them in the order in which
 //! they became visible, so they need no listing, and following costs the same however many files are kept.
@@ -9,10 +9,12 @@ use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::consumer::Consumer;
+use super::cursor::{Cursor, Health};
 use super::entry::Fault;
 use super::entry_name::EntryName;
 use super::error::StorageError;
-use super::folder::Folder;
+use super::folder::{Folder, Locked};
 use super::progress::Progress;
 use super::reader::{Found, Notice, Reader};
 use super::watch::{Wake, Watch};
@@ -25,6 +27,8 @@ pub struct Follow {
     watch: Watch,
     reader: Reader,
     progress: Progress,
+    /// The cursor to move, with the right to do so; nothing for a reader that keeps its place itself.
+    cursor: Option<(Cursor, Locked)>,
     schedule: Schedule,
     /// Whether the last double scan found nothing, so that from then on events tell everything.
     caught_up: bool,
@@ -54,21 +58,55 @@ impl Follow {
     /// # Errors
     /// When the folder can neither be opened nor made.
     pub fn open(folder: &Path, since: Option<EntryName>, schedule: Schedule) -> Result<Self, StorageError> {
-        let opened = Folder::open_or_create(folder)?;
+        let reader = Reader::new(Folder::open_or_create(folder)?);
+        Ok(Self::new(reader, Progress::after(since), None, schedule))
+    }
+
+    /// Follows a mailbox from a consumer's cursor on, and keeps the right to move it. Returns nothing when another
+    /// program still has that right after `patience`.
+    ///
+    /// # Errors
+    /// When the lock or the cursor cannot be read. A damaged cursor is no error but a [`Notice`].
+    pub fn from_cursor(
+        consumer: Consumer,
+        patience: Duration,
+        schedule: Schedule,
+    ) -> Result<Option<Self>, StorageError> {
+        let (mut reader, cursor) = consumer.into_parts();
+        let Some(locked) = cursor.lock(patience)? else { return Ok(None) };
+        let (progress, health) = cursor.read()?;
+        if health == Health::Damaged {
+            reader.notice(Notice::DamagedCursor);
+        }
+        Ok(Some(Self::new(reader, progress, Some((cursor, locked)), schedule)))
+    }
+
+    fn new(reader: Reader, progress: Progress, cursor: Option<(Cursor, Locked)>, schedule: Schedule) -> Self {
         let now = Instant::now();
-        Ok(Self {
-            watch: Watch::new(folder),
-            reader: Reader::new(opened),
-            progress: Progress::after(since),
+        Self {
+            watch: Watch::new(reader.path()),
+            reader,
+            progress,
+            cursor,
             schedule,
             caught_up: false,
             notices: VecDeque::new(),
             quiet_since: now,
             last_scan: now,
-        })
+        }
     }
 
-    /// Waits for the next item, at most `timeout`. `output` is watched for the loss of its reader meanwhile.
+    /// Goes on behind a message or a malformed file that has been handed on. Until then it is found again.
+    ///
+    /// # Errors
+    /// When the cursor could not be written; the message is then delivered again by the next reader.
+    pub fn consume(&mut self, name: &EntryName) -> Result<(), StorageError> {
+        self.progress.consume(name);
+        self.reader.done_with(name);
+        self.cursor.as_ref().map_or(Ok(()), |(cursor, _)| cursor.write(&self.progress))
+    }
+
+    /// Waits for the next item that is not consumed, at most `timeout`. `output` is watched for the loss of its reader meanwhile.
     ///
     /// # Errors
     /// When the folder or a file in it cannot be read for a reason that is not the file's own.
@@ -104,10 +142,6 @@ impl Follow {
                 }
                 Found::Unfinished(..) | Found::Nothing => return Ok(None),
             };
-            if let Item::Message(name, _) | Item::Malformed(name, _) = &item {
-                self.progress.consume(name);
-                self.reader.done_with(name);
-            }
             self.quiet_since = Instant::now();
             return Ok(Some(item));
         }

@@ -26,6 +26,18 @@ impl CageDir {
         Self(path.into())
     }
 
+    /// Finds the message folder: the one that was asked for, else `CAGE_DIR`, else `.cage` in the home folder, which is
+    /// `HOME` or what the password file says.
+    ///
+    /// # Errors
+    /// When there is none of these.
+    pub fn find(asked: Option<PathBuf>) -> Result<Self, NoHome> {
+        let not_empty = |path: &PathBuf| !path.as_os_str().is_empty();
+        let from_environment = || std::env::var_os("CAGE_DIR").map(PathBuf::from).filter(not_empty);
+        let in_home = || std::env::home_dir().filter(not_empty).map(|home| home.join(".cage"));
+        asked.filter(not_empty).or_else(from_environment).or_else(in_home).map(Self).ok_or(NoHome)
+    }
+
     /// Returns the folder itself.
     pub fn path(&self) -> &Path {
         &self.0
@@ -69,6 +81,11 @@ impl fmt::Display for Mailbox {
         f.write_str(self.name())
     }
 }
+
+/// Says that no message folder was named and that there is no home folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no message folder: give --dir, or set CAGE_DIR or HOME")]
+pub struct NoHome;
 
 /// Says that a text names no mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

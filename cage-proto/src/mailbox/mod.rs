@@ -10,13 +10,16 @@
 //! ├── publish.rs     the one way a message gets into a mailbox                  (edge)
 //! ├── entry.rs       one file read, or the reason why it is no message          (edge)
 //! ├── reader.rs      double scans and the files behind them, in order           (edge)
-//! ├── consumer.rs    the one way a cursor moves                                 (edge)
+//! ├── cursor.rs      the files of a cursor, and the one way it moves            (edge)
+//! ├── consumer.rs    a reader with a cursor, one turn at a time                 (edge)
+//! ├── wait.rs        waiting for the next message or for an answer              (edge)
 //! ├── follow.rs      every message from a name on, without a cursor file        (edge)
 //! ├── watch.rs       file-system events that shorten a wait                     (edge)
 //! └── error.rs       an I/O error with its operation and path
 //! ```
 
 mod consumer;
+mod cursor;
 mod entry;
 mod entry_name;
 mod error;
@@ -27,6 +30,7 @@ mod progress;
 mod publish;
 mod reader;
 mod scan;
+mod wait;
 mod watch;
 
 pub use consumer::{Consumer, Turn};
@@ -34,9 +38,10 @@ pub use entry::Fault;
 pub use entry_name::{EntryName, InvalidEntryName};
 pub use error::StorageError;
 pub use follow::{Follow, Item};
-pub use layout::{CageDir, ConsumerName, InvalidConsumerName, Mailbox, UnknownMailbox};
+pub use layout::{CageDir, ConsumerName, InvalidConsumerName, Mailbox, NoHome, UnknownMailbox};
 pub use progress::Progress;
 pub use publish::{Draft, PublishError, Published, publish};
 pub use reader::{Found, Notice};
 pub use scan::{Scan, Strays};
+pub use wait::{Deliver, Event, WaitError, Waited, Waiter, Wanted};
 pub use watch::{Wake, Watch};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::entry::{Entry, Fault, Version};
@@ -155,6 +156,10 @@ impl Reader {
             self.strays_counted = strays.count;
             self.notices.push(Notice::MoreStrays(strays.count - STRAY_NAMES_KEPT));
         }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
     }
 
     pub(crate) fn notice(&mut self, notice: Notice) {
