@@ -32,6 +32,9 @@ COPY busybox /bin/busybox
 RUN [\"/bin/busybox\", \"--install\", \"-s\", \"/bin\"]
 ";
 
+/// How each image is built: from what the build's folder holds, and with no container left when that fails.
+const BUILD: &str = "build --quiet --force-rm --network none --label dev.cage.test --tag";
+
 /// How each container runs: nothing but the message folder can be written, by a user that the image does not know.
 const CONFINEMENT: &str = "--init --network none --read-only --cap-drop ALL --security-opt no-new-privileges \
     --user 1000:1000 --tmpfs /cage:uid=1000,mode=0700";
@@ -129,7 +132,7 @@ impl Image {
         // Made first, so that a failing build leaves nothing either.
         let image = Self { tag: tag.to_owned() };
         let folder = context.path().to_str().unwrap();
-        docker(&["build", "--quiet", "--force-rm", "--label", "dev.cage.test", "--tag", tag, folder]);
+        docker(&BUILD.split_whitespace().chain([tag, folder]).collect::<Vec<_>>());
         image
     }
 }
