@@ -1,2 +1,50 @@
-//! Placeholder replaced below.
-fn main() {}
+//! `cage-poll`: waits for messages, follows a mailbox, supervises the agent and answers its hooks.
+//!
+//! ```text
+//! src/
+//! ├── main.rs       exit code and error report
+//! ├── args.rs       the command line
+//! ├── wait.rs       the next message, all pending ones, or the answer to a question
+//! ├── follow.rs     every message, for as long as someone listens
+//! ├── output.rs     what is printed, with control characters made harmless
+//! ├── error.rs      what can go wrong, and the exit code of each
+//! ├── supervise/    the runtime around a headless agent
+//! └── hook/         answers to the agent's hooks, and the settings that install them
+//! ```
+
+mod args;
+mod error;
+mod follow;
+mod output;
+mod wait;
+
+use std::process::ExitCode;
+
+use cage_proto::exit_code::Exit;
+use clap::Parser as _;
+
+use crate::args::Args;
+use crate::error::Error;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help goes to stdout and is no error; where it cannot be printed there is nobody to tell.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Ok }.into();
+        }
+    };
+    match run(args) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("cage-poll: {}", error.report());
+            error.exit().into()
+        }
+    }
+}
+
+fn run(args: Args) -> Result<Exit, Error> {
+    let poll = args.poll;
+    if poll.follow { follow::run(&poll) } else { wait::run(&poll) }
+}

@@ -63,7 +63,7 @@ fn wait_for_answer(dir: &CageDir, question: &str, patience: Duration) -> Result<
     let stdout = io::stdout();
     let mut print = |event: Event<'_>| match event {
         Event::Message(_, answer) => {
-            writeln!(stdout.lock(), "{}", answer.to_line())?;
+            stdout.lock().write_all(answer.to_text().as_bytes())?;
             stdout.lock().flush()
         }
         Event::Malformed(..) | Event::Notice(_) => Ok(()),

@@ -66,16 +66,19 @@ impl Envelope {
     /// # Errors
     /// [`MessageError::TooLarge`] when no reader would accept it.
     pub fn to_file_bytes(&self) -> Result<Vec<u8>, MessageError> {
-        let mut bytes =
-            serde_json::to_vec_pretty(self).map_err(|error| MessageError::NotJson(error.to_string()))?;
-        bytes.push(b'\n');
-        if bytes.len() > MESSAGE_BYTES_MAX { Err(MessageError::TooLarge) } else { Ok(bytes) }
+        let text = self.to_text();
+        if text.len() > MESSAGE_BYTES_MAX { Err(MessageError::TooLarge) } else { Ok(text.into_bytes()) }
     }
 
-    /// Prints the message on one line, without a line break.
+    /// Prints the message with line breaks and a last one, and without any other control character.
+    pub fn to_text(&self) -> String {
+        // Maps with text for names hold no value that JSON cannot, so this never fails.
+        escape_controls(serde_json::to_string_pretty(self).unwrap_or_default()) + "\n"
+    }
+
+    /// Prints the message on one line, without a line break and without any other control character.
     pub fn to_line(&self) -> String {
-        // A `Map` and plain text have no value that JSON cannot hold.
-        serde_json::to_string(self).unwrap_or_default()
+        escape_controls(serde_json::to_string(self).unwrap_or_default())
     }
 }
 
@@ -95,6 +98,16 @@ impl Serialize for Envelope {
         }
         map.end()
     }
+}
+
+/// Escapes the control characters that JSON allows in a string, since the text may be shown on a terminal.
+fn escape_controls(json: String) -> String {
+    let harmful = |c: char| c.is_control() && c != '\n';
+    if !json.contains(harmful) {
+        return json;
+    }
+    let escape = |c| if harmful(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    json.chars().map(escape).collect()
 }
 
 fn take_version(object: &mut Map<String, Value>) -> Result<(), MessageError> {
@@ -158,6 +171,15 @@ mod tests {
         insta::assert_snapshot!(reason(r#"{"acked_id":"x"}"#, "[]"), @"member `payload` must be an object, found the array []");
         insta::assert_snapshot!(reason(r#""seq":7"#, r#""seq":0"#), @"member `seq` must be a whole number from 1, found the number 0");
         insta::assert_snapshot!(reason(r#""type":"ack","#, ""), @"member `type` is missing; it must be a string");
+    }
+
+    #[test]
+    fn prints_no_control_character_but_line_breaks() {
+        let text = MESSAGE.replace(r#""x""#, "\"\\u001b[2J\u{7f}\u{9b}31m\"");
+        let message = Envelope::parse(text.as_bytes()).unwrap();
+        assert!(!message.to_line().contains(char::is_control));
+        assert!(!message.to_text().contains(|c: char| c.is_control() && c != '\n'));
+        assert_eq!(Envelope::parse(message.to_line().as_bytes()).unwrap(), message);
     }
 
     #[test]

@@ -1,0 +1,53 @@
+//! Every message, for as long as someone listens.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::time::Instant;
+
+use cage_proto::exit_code::Exit;
+use cage_proto::limits::LOCK_WAIT_MAX;
+use cage_proto::mailbox::{CageDir, Consumer, Follow, Item, Notice};
+
+use crate::args::{PollArgs, Since};
+use crate::error::Error;
+use crate::output;
+
+/// Prints one line for each message until nobody reads it any more.
+pub(crate) fn run(args: &PollArgs) -> Result<Exit, Error> {
+    let mut follow = open(args, &args.cage_dir()?)?;
+    let stdout = io::stdout();
+    let mut last_beat = Instant::now();
+    loop {
+        let until_beat = args.heartbeat.saturating_sub(last_beat.elapsed());
+        match follow.next(until_beat, Some(stdout.as_fd()))? {
+            Item::Message(name, message) => {
+                output::print(&output::message_line(&name, &message))?;
+                follow.consume(&name)?;
+            }
+            Item::Malformed(name, fault) => {
+                output::print(&output::malformed_line(name.as_str(), &fault.to_string()))?;
+                follow.consume(&name)?;
+            }
+            Item::Notice(Notice::Stray(name)) => {
+                let why = Notice::Stray(name.clone()).to_string();
+                output::print(&output::malformed_line(&output::printable(&name), &why))?;
+            }
+            Item::Notice(notice) => output::warn_notice(&notice),
+            Item::Quiet => {}
+            // The reader went away, which is how following ends.
+            Item::Closed => return Ok(Exit::Ok),
+        }
+        if last_beat.elapsed() >= args.heartbeat {
+            output::print(&output::heartbeat_line())?;
+            last_beat = Instant::now();
+        }
+    }
+}
+
+fn open(args: &PollArgs, dir: &CageDir) -> Result<Follow, Error> {
+    if let Some(Since(since)) = &args.since {
+        return Ok(Follow::open(&dir.mailbox(args.mailbox), since.clone(), args.schedule.clone())?);
+    }
+    let consumer = Consumer::open(dir, args.mailbox, args.consumer())?;
+    Follow::from_cursor(consumer, LOCK_WAIT_MAX, args.schedule.clone())?.ok_or(Error::CursorInUse)
+}

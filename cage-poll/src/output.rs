@@ -1,0 +1,82 @@
+//! What is printed. Names come from the other side and may hold anything, so they are made harmless first.
+
+use std::ffi::OsStr;
+use std::io::{self, Write as _};
+
+use cage_proto::mailbox::{EntryName, Fault, Notice};
+use cage_proto::message::Envelope;
+use chrono::{SecondsFormat, Utc};
+use serde_json::json;
+
+/// Longest name that is shown, in characters.
+const NAME_CHARS_MAX: usize = 120;
+
+/// Writes a line to stdout and waits until it has been taken.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// One line of `--follow` for a message.
+pub(crate) fn message_line(name: &EntryName, message: &Envelope) -> String {
+    format!("{{\"name\":{},\"message\":{}}}\n", json!(name.as_str()), message.to_line())
+}
+
+/// One line of `--follow` for a file that is no message.
+pub(crate) fn malformed_line(name: &str, why: &str) -> String {
+    format!("{}\n", json!({ "name": name, "malformed": why }))
+}
+
+/// One line of `--follow` that says that it is alive.
+pub(crate) fn heartbeat_line() -> String {
+    format!("{}\n", json!({ "heartbeat": Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true) }))
+}
+
+/// Tells on stderr what was passed.
+pub(crate) fn warn_malformed(name: &EntryName, fault: &Fault) {
+    eprintln!("POLL_MALFORMED {name}: {}", harmless(&fault.to_string()));
+}
+
+/// Tells on stderr what was noticed about the folder.
+pub(crate) fn warn_notice(notice: &Notice) {
+    match notice {
+        Notice::Stray(name) => eprintln!("POLL_MALFORMED {}: {notice}", printable(name)),
+        _ => eprintln!("POLL_NOTICE {notice}"),
+    }
+}
+
+/// Shows a file name without what would drive a terminal, cut to a bearable length.
+pub(crate) fn printable(name: &OsStr) -> String {
+    harmless(&name.to_string_lossy())
+}
+
+fn harmless(text: &str) -> String {
+    let mut shown: String = text.chars().take(NAME_CHARS_MAX).flat_map(escaped).collect();
+    if text.chars().nth(NAME_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+/// Characters that reorder the text around them.
+fn reorders(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn escaped(c: char) -> Vec<char> {
+    if c.is_control() || reorders(c) { c.escape_default().collect() } else { vec![c] }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::ffi::OsStrExt as _;
+
+    #[test]
+    fn shows_a_hostile_name_without_its_teeth() {
+        let name = OsStr::from_bytes(b"\x1b[2J\n\xff\xe2\x80\xae.json");
+        insta::assert_snapshot!(printable(name), @r"\u{1b}[2J\n�\u{202e}.json");
+        assert_eq!(printable(OsStr::new(&"x".repeat(500))).chars().count(), NAME_CHARS_MAX + 1);
+    }
+}
