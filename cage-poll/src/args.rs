@@ -41,7 +41,7 @@ pub(crate) struct PollArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "since")]
     consumer: Option<ConsumerName>,
 
-    /// The message folder [default: $CAGE_DIR, else ~/.cage]
+    /// The message folder [default: `CAGE_DIR` from the environment, else `~/.cage`]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 
