@@ -7,6 +7,7 @@
 //! |---|---|
 //! | [`message`] | envelope and payloads: bytes to validated values and back |
 //! | [`mailbox`] | names, order and cursors (pure), then the folder on disk (edge) |
+//! | [`agent`] | how an agent is told to report, and what the runtime writes down about it |
 //! | [`schedule`] | how long a waiting reader sleeps between two looks |
 //! | [`limits`] | every cap, with its unit and its reason |
 //! | [`env`](mod@env) | clock and message ids as arguments |
@@ -14,6 +15,7 @@
 //!
 //! It starts no process, opens no socket, knows no Docker and needs no async runtime.
 
+pub mod agent;
 pub mod env;
 pub mod exit_code;
 pub mod limits;
