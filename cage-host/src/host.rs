@@ -1,5 +1,7 @@
 //! The machine that cages run on.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 use crate::backend::Backend;
@@ -7,6 +9,7 @@ use crate::cage::{self, Cage, CageName, CageSpec, Place};
 use crate::docker::Engine;
 use crate::error::{RequestError, Result};
 use crate::local::{EmbeddedConfig, Folders};
+use crate::mailbox::{CursorStore, MemoryCursors};
 use crate::transfer::Arrival;
 
 /// A connection to where cages run: a Docker engine, or plain folders of this machine.
@@ -17,6 +20,7 @@ pub struct Host {
     backend: Backend,
     /// How many creations are under way, cleaning up included.
     creating: watch::Sender<usize>,
+    cursors: Arc<dyn CursorStore>,
 }
 
 /// A cage as [`Host::list`] shows it.
@@ -51,7 +55,14 @@ impl Host {
     }
 
     fn new(backend: Backend) -> Self {
-        Self { backend, creating: watch::Sender::new(0) }
+        Self { backend, creating: watch::Sender::new(0), cursors: Arc::new(MemoryCursors::default()) }
+    }
+
+    /// Remembers in `store` how far outboxes have been read, instead of in memory alone.
+    #[must_use]
+    pub fn with_cursors(mut self, store: impl CursorStore + 'static) -> Self {
+        self.cursors = Arc::new(store);
+        self
     }
 
     /// Creates a cage and commits its project inside as the baseline.
@@ -69,7 +80,7 @@ impl Host {
         let plan = spec.plan()?;
         let running = Creating::enter(&self.creating);
         let (place, arrival) = cage::create(self.backend.clone(), plan, running).await?;
-        Ok(Cage::new(place, arrival))
+        Ok(Cage::new(place, arrival, Arc::clone(&self.cursors)))
     }
 
     /// Waits until no creation is under way and whatever was given up has been removed. Call it before the runtime
@@ -87,7 +98,8 @@ impl Host {
         let name = CageName::new(name).map_err(RequestError::from)?;
         let found = self.backend.list(Some(&name)).await?.into_iter().next();
         let found = found.ok_or_else(|| RequestError::NoSuchCage { name: name.to_string() })?;
-        Ok(Cage::new(Place::new(name, found.id, self.backend.clone()), Arrival::default()))
+        let place = Place::new(name, found.id, self.backend.clone());
+        Ok(Cage::new(place, Arrival::default(), Arc::clone(&self.cursors)))
     }
 
     /// Lists every cage of ours, also those that another program or an earlier run created, by name.

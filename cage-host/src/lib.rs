@@ -6,6 +6,7 @@ mod docker;
 mod error;
 mod host;
 mod local;
+mod mailbox;
 mod sanitize;
 mod transfer;
 
@@ -16,5 +17,9 @@ pub use cage::{
 pub use error::{CageError, EngineError, Error, IoError, RequestError, Result};
 pub use host::{CageSummary, Host};
 pub use local::EmbeddedConfig;
+pub use mailbox::{
+    Answer, Content, CursorStore, Delivery, FileCursors, Follower, Inbox, MAX_ANSWER_BYTES, MAX_ANSWER_FILES,
+    MemoryCursors, Outbox, Refusal,
+};
 pub use sanitize::{sanitize, sanitize_path};
-pub use transfer::Arrival;
+pub use transfer::{Arrival, Change, ChangeKind, Changes, Export, ExportOptions, Hold, RefusedPath};

@@ -3,11 +3,13 @@
 //! - [`name`], [`resources`], [`spec`], [`task`]: what is asked for, checked at the door.
 //! - [`labels`]: how everything of ours is found again.
 //! - [`create`]: from a spec to a cage, or to nothing at all.
+//! - [`launch`]: an agent on a task.
 //! - [`handle`]: the cage itself.
 
 mod create;
 mod handle;
 pub(crate) mod labels;
+mod launch;
 mod name;
 mod place;
 mod resources;

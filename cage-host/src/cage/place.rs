@@ -4,6 +4,9 @@ use crate::backend::{Backend, CageId, Exec, Layout, Running};
 use crate::cage::CageName;
 use crate::error::Result;
 
+/// Characters of a cage's id in the keys of its cursors: enough to be unique, and a file name stays short.
+const CURSOR_ID_CHARS: usize = 32;
+
 /// One cage of one backend.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
@@ -25,6 +28,12 @@ impl Place {
 
     pub(crate) async fn exec_detached(&self, exec: Exec) -> Result<()> {
         self.backend.exec_detached(&self.id, exec).await
+    }
+
+    /// Returns what the keys of this cage's cursors begin with. No other cage has it, also no later one of this name.
+    pub(crate) fn cursor_prefix(&self) -> String {
+        let id: String = self.id.as_str().chars().rev().take(CURSOR_ID_CHARS).collect();
+        format!("{}.{id}.", self.name)
     }
 
     pub(crate) async fn start(&self) -> Result<()> {

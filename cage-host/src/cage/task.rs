@@ -161,6 +161,10 @@ impl Task {
         argv
     }
 
+    pub(crate) fn kind(&self) -> &Agent {
+        &self.agent
+    }
+
     pub(crate) fn prompt(&self) -> &str {
         &self.prompt
     }

@@ -32,6 +32,9 @@ pub(crate) struct FileStat {
 }
 
 impl FileStat {
+    /// Stands for what is no file.
+    pub(crate) const NONE: Self = Self { size: 0, mtime: 0, executable: false };
+
     pub(crate) fn of(metadata: &Metadata) -> Self {
         Self { size: metadata.len(), mtime: metadata.mtime(), executable: metadata.mode() & 0o100 != 0 }
     }

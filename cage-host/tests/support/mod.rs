@@ -9,7 +9,7 @@ use cage_host::{Cage, CageSpec, EmbeddedConfig, Host};
 /// Returns a connected host, or `None` after saying loudly that the test is skipped.
 ///
 /// With `CAGE_REQUIRE_DOCKER=1` a missing engine is a failure.
-pub async fn docker() -> Option<Host> {
+pub(crate) async fn docker() -> Option<Host> {
     match Host::connect().await {
         Ok(host) => Some(host),
         Err(error) if std::env::var("CAGE_REQUIRE_DOCKER").is_ok_and(|value| value == "1") => {
@@ -23,25 +23,25 @@ pub async fn docker() -> Option<Host> {
 }
 
 /// The image that tests create cages from.
-pub fn image() -> String {
+pub(crate) fn image() -> String {
     std::env::var("CAGE_IMAGE").unwrap_or_else(|_| "cage:latest".to_owned())
 }
 
 /// A name that no other test and no earlier run has.
-pub fn unique(story: &str) -> String {
+pub(crate) fn unique(story: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("t{}-{}-{story}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The folder of the two programs.
-pub fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     std::env::var_os("CAGE_BIN_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist"), PathBuf::from)
 }
 
 /// A host on the embedded backend, with the folder that holds its cages.
-pub fn embedded() -> (Host, tempfile::TempDir) {
+pub(crate) fn embedded() -> (Host, tempfile::TempDir) {
     let root = tempfile::tempdir().unwrap();
     // Tests that run no program of ours work before they are built.
     let programs = if programs().is_dir() { programs() } else { root.path().to_owned() };
@@ -50,7 +50,7 @@ pub fn embedded() -> (Host, tempfile::TempDir) {
 }
 
 /// Writes files, making folders as needed.
-pub fn write_tree(root: &Path, files: &[(&str, &str)]) {
+pub(crate) fn write_tree(root: &Path, files: &[(&str, &str)]) {
     for (path, content) in files {
         let path = root.join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -59,6 +59,6 @@ pub fn write_tree(root: &Path, files: &[(&str, &str)]) {
 }
 
 /// Creates a cage in Docker from a folder.
-pub async fn cage_from(host: &Host, story: &str, dir: &Path) -> Cage {
+pub(crate) async fn cage_from(host: &Host, story: &str, dir: &Path) -> Cage {
     host.create(CageSpec::from_dir(unique(story), dir).image(image())).await.unwrap()
 }

@@ -1,0 +1,169 @@
+//! What `cage-poll --follow` prints, parsed.
+
+use bytes::{Buf as _, BytesMut};
+use cage_proto::limits::MESSAGE_BYTES_MAX;
+use cage_proto::mailbox::EntryName;
+use cage_proto::message::Envelope;
+use serde_json::{Map, Value};
+
+use crate::sanitize::sanitize;
+
+/// Longest line, in bytes: the largest message, and room for its name and for escapes that a file does not need.
+pub(super) const MAX_LINE_BYTES: usize = 2 * MESSAGE_BYTES_MAX;
+
+/// One line of a follower's output.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Line {
+    /// A message under its name.
+    Message(EntryName, Box<Envelope>),
+    /// Something that is in the mailbox but no message: its name as text that is safe to show, and why.
+    Malformed(String, String),
+    /// The follower lives.
+    Heartbeat,
+    /// Something about the mailbox as a whole, or a line that makes no sense.
+    Notice(String),
+}
+
+/// Cuts a stream of bytes into lines, never holding more than one limit of them.
+#[derive(Debug)]
+pub(super) struct LineBuffer {
+    buffer: BytesMut,
+    limit: usize,
+    /// The line being read has passed the limit; its rest is thrown away.
+    skipping: bool,
+}
+
+impl LineBuffer {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { buffer: BytesMut::new(), limit, skipping: false }
+    }
+
+    /// Takes the next piece of the stream.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// Returns the next complete line; an `Err` stands for one that was too long.
+    pub(super) fn next(&mut self) -> Option<Result<Vec<u8>, TooLong>> {
+        let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') else {
+            if self.buffer.len() > self.limit {
+                self.skipping = true;
+                self.buffer.clear();
+            }
+            return None;
+        };
+        let line = self.buffer.split_to(end);
+        self.buffer.advance(1);
+        let too_long = std::mem::take(&mut self.skipping) || line.len() > self.limit;
+        Some(if too_long { Err(TooLong) } else { Ok(line.to_vec()) })
+    }
+}
+
+/// A line was longer than its limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TooLong;
+
+impl Line {
+    /// Understands a line. What cannot be understood comes out as a [`Line::Notice`], never as silence.
+    pub(super) fn parse(bytes: &[u8]) -> Self {
+        match serde_json::from_slice::<Map<String, Value>>(bytes) {
+            Ok(object) => Self::from_object(object),
+            Err(error) => {
+                Self::Notice(format!("the follower printed a line that is no JSON object: {error}"))
+            }
+        }
+    }
+
+    fn from_object(mut object: Map<String, Value>) -> Self {
+        if object.contains_key("heartbeat") {
+            return Self::Heartbeat;
+        }
+        let name = object.get("name").and_then(Value::as_str).map(sanitize);
+        match (name, object.remove("message"), object.get("malformed")) {
+            (Some(name), Some(message), _) => Self::message(name, &message),
+            (Some(name), None, Some(why)) => Self::Malformed(name, text_of(why)),
+            _ => Self::Notice(sanitize(&Value::Object(object).to_string())),
+        }
+    }
+
+    /// Checks a message again: the program that printed it runs where the agent can replace it.
+    fn message(name: String, message: &Value) -> Self {
+        let Ok(entry) = name.parse() else {
+            return Self::Malformed(name, "its name is no time stamp".to_owned());
+        };
+        match Envelope::parse(message.to_string().as_bytes()) {
+            Ok(envelope) => Self::Message(entry, Box::new(envelope)),
+            Err(error) => Self::Malformed(name, sanitize(&error.to_string())),
+        }
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    sanitize(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "2026-03-26T14-30-00.000123Z.json";
+    const ACK: &str =
+        r#"{"id":"a","type":"ack","timestamp":"2026-03-26T14:30:00.000123Z","payload":{"acked_id":"b"}}"#;
+
+    #[test]
+    fn accepts_a_message_with_its_name() {
+        let line = Line::parse(format!(r#"{{"name":"{NAME}","message":{ACK}}}"#).as_bytes());
+        let Line::Message(name, envelope) = line else { panic!("{line:?}") };
+        assert_eq!((name.as_str(), envelope.id.as_str()), (NAME, "a"));
+    }
+
+    #[test]
+    fn accepts_heartbeats_and_reports_of_malformed_files() {
+        assert_eq!(Line::parse(br#"{"heartbeat":"2026-03-26T14:30:00Z"}"#), Line::Heartbeat);
+        let line = Line::parse(b"{\"name\":\"x\\u001b.json\",\"malformed\":\"not JSON\"}");
+        assert_eq!(line, Line::Malformed("x\\u{1b}.json".into(), "not JSON".into()));
+    }
+
+    #[test]
+    fn rejects_a_message_that_is_none_but_names_it() {
+        let line = Line::parse(format!(r#"{{"name":"{NAME}","message":{{"id":"a"}}}}"#).as_bytes());
+        assert!(matches!(&line, Line::Malformed(name, _) if name == NAME), "{line:?}");
+        let line = Line::parse(format!(r#"{{"name":"../x","message":{ACK}}}"#).as_bytes());
+        assert!(matches!(&line, Line::Malformed(..)), "{line:?}");
+    }
+
+    #[test]
+    fn turns_nonsense_into_a_notice() {
+        for nonsense in ["", "null", "[]", "{", "{}", r#"{"name":1}"#, "\u{1b}[2J"] {
+            let line = Line::parse(nonsense.as_bytes());
+            assert!(
+                matches!(&line, Line::Notice(text) if !text.contains('\u{1b}')),
+                "{nonsense:?}: {line:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn cuts_lines_wherever_the_stream_is_cut() {
+        let mut buffer = LineBuffer::new(100);
+        let mut lines = Vec::new();
+        for byte in b"one\n\ntwo\nthr" {
+            buffer.push(&[*byte]);
+            lines.extend(std::iter::from_fn(|| buffer.next()));
+        }
+        assert_eq!(lines, [Ok(b"one".to_vec()), Ok(Vec::new()), Ok(b"two".to_vec())]);
+    }
+
+    #[test]
+    fn reports_a_line_over_the_limit_once_and_goes_on_behind_it() {
+        let mut buffer = LineBuffer::new(4);
+        for piece in [&b"12"[..], b"345", b"678", b"9\nok\n"] {
+            buffer.push(piece);
+            if let Some(line) = buffer.next() {
+                assert_eq!(line, Err(TooLong));
+            }
+        }
+        assert_eq!(buffer.next(), Some(Ok(b"ok".to_vec())));
+        assert_eq!(buffer.next(), None);
+    }
+}

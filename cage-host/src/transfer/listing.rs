@@ -1,0 +1,200 @@
+//! What lies in a cage's project, listed by one `find`.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::time::Duration;
+
+use super::refused::Refused;
+use super::safe_path::SafePath;
+use super::walk::{FileStat, Node};
+use crate::backend::Exec;
+use crate::cage::Place;
+use crate::error::{CageError, Result};
+
+const LIST: &str = "list the project";
+
+/// Longest time for a listing.
+const LIST_DEADLINE: Duration = Duration::from_secs(120);
+
+/// Most entries of a project; with their paths they take some 50 MB here.
+const MAX_ENTRIES: usize = 250_000;
+
+/// Longest field of an entry, in bytes: a path, or what a link points to.
+const MAX_FIELD_BYTES: usize = 8_192;
+
+/// Prints kind, size, time and mode, then the path, then what a link points to, each ended by a NUL.
+const FORMAT: &str = "%y %s %T@ %m\\0%P\\0%l\\0";
+
+/// Fields of one entry.
+const FIELDS: usize = 3;
+
+/// One thing in a cage's project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed {
+    pub(super) node: Node,
+    /// Its time has a fraction of a second, which nothing that was unpacked and left alone has.
+    pub(super) touched: bool,
+}
+
+/// All of a cage's project, without `.git`.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    pub(super) entries: BTreeMap<SafePath, Listed>,
+    pub(super) refused: Refused,
+}
+
+/// Lists a cage's project.
+pub(super) async fn list(place: &Place) -> Result<Listing> {
+    let project = place.layout.project();
+    let argv = ["find", &project, "-mindepth", "1", "-name", ".git", "-prune", "-o", "-printf", FORMAT];
+    let mut running = place.exec(Exec::new(LIST, argv, LIST_DEADLINE)).await?;
+    let mut parser = Parser::default();
+    while let Some(bytes) = running.next_stdout().await? {
+        parser.push(&bytes)?;
+    }
+    // A file that vanishes meanwhile makes `find` complain and fail although it has listed all the others.
+    let exit = running.exit().await?;
+    let listing = parser.finish()?;
+    if exit.code != 0 && listing.entries.is_empty() {
+        exit.success(LIST)?;
+    }
+    Ok(listing)
+}
+
+/// Parses the output of `find` wherever it is cut.
+#[derive(Debug, Default)]
+struct Parser {
+    field: Vec<u8>,
+    fields: Vec<Vec<u8>>,
+    listing: Listing,
+}
+
+impl Parser {
+    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+        let mut pieces = bytes.split(|&byte| byte == 0).peekable();
+        while let Some(piece) = pieces.next() {
+            if self.field.len() + piece.len() > MAX_FIELD_BYTES {
+                let limit = MAX_FIELD_BYTES as u64;
+                return Err(CageError::TooMuch { operation: LIST, limit, unit: "bytes in one path" }.into());
+            }
+            self.field.extend_from_slice(piece);
+            if pieces.peek().is_some() {
+                self.fields.push(std::mem::take(&mut self.field));
+                self.take_entry()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_entry(&mut self) -> Result<()> {
+        if self.fields.len() < FIELDS {
+            return Ok(());
+        }
+        let fields = std::mem::take(&mut self.fields);
+        let Ok([stat, path, link]) = <[_; FIELDS]>::try_from(fields) else { return Ok(()) };
+        let listed = parse_stat(&stat, link)
+            .ok_or_else(|| malformed(format!("`{}` is no entry", stat.escape_ascii())))?;
+        if self.listing.entries.len() >= MAX_ENTRIES {
+            return Err(
+                CageError::TooMuch { operation: LIST, limit: MAX_ENTRIES as u64, unit: "entries" }.into()
+            );
+        }
+        match SafePath::new(&path) {
+            Ok(path) => drop(self.listing.entries.insert(path, listed)),
+            Err(error) => self.listing.refused.add(&path, error),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Listing> {
+        if self.field.is_empty() && self.fields.is_empty() {
+            Ok(self.listing)
+        } else {
+            Err(malformed("the listing ends in the middle of an entry".to_owned()))
+        }
+    }
+}
+
+fn malformed(reason: String) -> crate::Error {
+    CageError::Malformed { operation: LIST, reason }.into()
+}
+
+fn parse_stat(stat: &[u8], link: Vec<u8>) -> Option<Listed> {
+    let text = std::str::from_utf8(stat).ok()?;
+    let mut parts = text.split(' ');
+    let (kind, size, time, mode) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let size = size.parse().ok()?;
+    let mode = u32::from_str_radix(mode, 8).ok()?;
+    let (seconds, fraction) = time.split_once('.').unwrap_or((time, ""));
+    let mtime = seconds.parse().ok()?;
+    let node = match kind {
+        "f" => Node::File(FileStat { size, mtime, executable: mode & 0o100 != 0 }),
+        "d" => Node::Folder,
+        "l" => Node::Link(OsString::from_vec(link).into()),
+        _ => Node::Special,
+    };
+    Some(Listed { node, touched: fraction.bytes().any(|digit| digit != b'0') })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(output: &[u8]) -> Result<Listing> {
+        let mut parser = Parser::default();
+        // Cut at every place at once: one byte at a time.
+        for byte in output {
+            parser.push(&[*byte])?;
+        }
+        parser.finish()
+    }
+
+    fn at<'a>(listing: &'a Listing, path: &str) -> &'a Listed {
+        &listing.entries[&SafePath::new(path.as_bytes()).unwrap()]
+    }
+
+    #[test]
+    fn accepts_every_kind_of_entry() {
+        let listing = parse(
+            b"f 12 1700000000.0000000000 755\0run.sh\0\0d 4096 1700000000.5 755\0src\0\0l 3 1.0 777\0link\0../x\0p 0 1.0 644\0pipe\0\0",
+        )
+        .unwrap();
+        let stat = FileStat { size: 12, mtime: 1_700_000_000, executable: true };
+        assert_eq!(*at(&listing, "run.sh"), Listed { node: Node::File(stat), touched: false });
+        assert_eq!(*at(&listing, "src"), Listed { node: Node::Folder, touched: true });
+        assert_eq!(at(&listing, "link").node, Node::Link("../x".into()));
+        assert_eq!(at(&listing, "pipe").node, Node::Special);
+    }
+
+    #[test]
+    fn accepts_names_with_line_feeds_blanks_and_bytes_that_are_no_text() {
+        let listing = parse(b"f 1 1.5 644\0a b\nc\0\0f 1 1.5 644\0\xff\0\0").unwrap();
+        assert_eq!(listing.entries.len(), 2);
+    }
+
+    #[test]
+    fn refuses_paths_that_leave_the_project_and_names_them() {
+        let listing = parse(b"f 1 1.0 644\0../../etc/passwd\0\0f 1 1.0 644\0/abs\0\0").unwrap();
+        assert!(listing.entries.is_empty());
+        assert_eq!(listing.refused.shown().len(), 2);
+    }
+
+    #[test]
+    fn rejects_a_listing_that_is_cut_or_makes_no_sense() {
+        for output in [
+            &b"f 1 1.0 644\0a"[..],
+            b"f 1 1.0 644\0a\0",
+            b"f x 1.0 644\0a\0\0",
+            b"\0\0\0",
+            b"f 1 1.0 9\0a\0\0",
+        ] {
+            assert!(parse(output).is_err(), "{}", output.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn rejects_a_field_without_end() {
+        assert!(parse(&[b'a'; MAX_FIELD_BYTES + 1]).is_err());
+    }
+}
