@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use cage_proto::mailbox::Mailbox;
-use cage_proto::message::{Direction, Kind, Member, MessageId, Shape};
+use cage_proto::message::{Kind, Member, MessageId, Shape};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
@@ -69,6 +69,8 @@ fn request(kind: Kind, matches: &ArgMatches) -> Request {
 /// Builds the parser.
 pub(crate) fn command() -> Command {
     Command::new("cage-send")
+        // Wrapped at the terminal's width, an example could not be pasted any more.
+        .term_width(0)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Sends one message: stored and durable when it exits 0.")
         .after_help(EXIT_CODES)
@@ -77,42 +79,62 @@ pub(crate) fn command() -> Command {
         .disable_help_subcommand(true)
         .subcommand_value_name("TYPE")
         .subcommand_help_heading("Message types")
+        .next_help_heading("Sending")
+        .args(sending_flags().map(|flag| flag.global(true)))
+        .next_help_heading(None)
         .subcommands(Kind::ALL.map(subcommand))
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 sent and durable · 1 rejected, nothing written · 2 usage · \
-74 storage error, not stored · 75 not certain, repeat with the same --id";
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   sent and durable
+  1   rejected, nothing was written
+  2   usage
+  74  storage error, certainly not stored
+  75  not certain: repeat it with the same --id";
 
 fn subcommand(kind: Kind) -> Command {
     let command = Command::new(kind.name())
-        .about(format!("{}{}", kind.about()[..1].to_uppercase(), &kind.about()[1..]))
+        .about(sentence(kind.about()))
         .arg(
             Arg::new("PAYLOAD")
                 .help("The payload as a JSON object, `-` to read it from stdin, or `@FILE`")
-                .value_parser(value_parser!(OsString))
-                .allow_hyphen_values(false),
+                .value_parser(value_parser!(OsString)),
         )
         .args(kind.members().iter().map(member_flag))
-        .next_help_heading("Sending")
-        .arg(
-            Arg::new("id")
-                .long("id")
-                .value_name("ID")
-                .help("The message's id: a second send with the same id stores nothing")
-                .value_parser(value_parser!(MessageId)),
-        )
-        .arg(mailbox_flag(kind))
-        .arg(
-            Arg::new("dir")
-                .long("dir")
-                .value_name("DIR")
-                .help("The message folder [default: $CAGE_DIR, else ~/.cage]")
-                .value_parser(value_parser!(PathBuf))
-                .value_hint(ValueHint::DirPath),
-        )
-        .arg(Arg::new("json").long("json").help("Print the message that was sent").action(ArgAction::SetTrue))
         .after_help(format!("{}\n\n{EXIT_CODES}", crate::example::help(kind)));
     if kind == Kind::InfoRequest { command.arg(wait_flag()) } else { command }
+}
+
+/// The flags that every type has, before or behind its name.
+fn sending_flags() -> [Arg; 4] {
+    let mailbox =
+        PossibleValuesParser::new(Mailbox::ALL.map(Mailbox::name)).try_map(|name| name.parse::<Mailbox>());
+    [
+        Arg::new("id")
+            .long("id")
+            .value_name("ID")
+            .help("The message's id: a second send with the same id stores nothing")
+            .value_parser(value_parser!(MessageId)),
+        Arg::new("mailbox")
+            .long("mailbox")
+            .value_name("NAME")
+            .help("The mailbox to send to; a host says `inbox` [default: outbox]")
+            .value_parser(mailbox),
+        Arg::new("dir")
+            .long("dir")
+            .value_name("DIR")
+            .help("The message folder [default: $CAGE_DIR, else ~/.cage]")
+            .value_parser(value_parser!(PathBuf))
+            .value_hint(ValueHint::DirPath),
+        Arg::new("json").long("json").help("Print the message that was sent").action(ArgAction::SetTrue),
+    ]
+}
+
+/// Makes a sentence of the rest of one.
+fn sentence(text: &str) -> String {
+    let (first, rest) = text.split_at(1);
+    first.to_uppercase() + rest
 }
 
 fn member_flag(member: &'static Member) -> Arg {
@@ -120,7 +142,7 @@ fn member_flag(member: &'static Member) -> Arg {
     let arg = Arg::new(member.name)
         .long(member.name.replace('_', "-"))
         .alias(member.name)
-        .help(format!("{}{} [{must}]", member.about[..1].to_uppercase(), &member.about[1..]))
+        .help(format!("{} [{must}]", sentence(member.about)))
         .help_heading("Members of the payload")
         .allow_hyphen_values(true)
         .value_parser(value_parser!(String));
@@ -130,16 +152,6 @@ fn member_flag(member: &'static Member) -> Arg {
         Shape::Integer | Shape::Number => arg.value_name("NUMBER"),
         Shape::TextList => arg.value_name("TEXT").action(ArgAction::Append),
         Shape::FileList => arg.value_name("FILE").action(ArgAction::Append).value_hint(ValueHint::FilePath),
-    }
-}
-
-fn mailbox_flag(kind: Kind) -> Arg {
-    let parser =
-        PossibleValuesParser::new(Mailbox::ALL.map(Mailbox::name)).try_map(|name| name.parse::<Mailbox>());
-    let arg = Arg::new("mailbox").long("mailbox").value_parser(parser);
-    match kind.direction() {
-        Direction::Out => arg.help("The mailbox to send to [default: outbox]"),
-        Direction::In => arg.help("The mailbox to send to; a host says `inbox` here [default: outbox]"),
     }
 }
 
@@ -167,6 +179,14 @@ mod tests {
         for flag in ["--exit-code", "--exit_code"] {
             let request = parse(["cage-send", "task_complete", flag, "0"].map(OsString::from)).unwrap();
             assert_eq!(request.flags[0].values, ["0"]);
+        }
+    }
+
+    #[test]
+    fn takes_the_sending_flags_before_and_behind_the_type() {
+        for args in [["--mailbox=inbox", "ack", "-"], ["ack", "-", "--mailbox=inbox"]] {
+            let request = parse(["cage-send"].iter().chain(&args).map(OsString::from)).unwrap();
+            assert_eq!(request.mailbox, Mailbox::Inbox);
         }
     }
 
