@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::cursor_store::CursorStore;
 use super::ledger::Ledger;
 use super::line::{Line, LineBuffer, MAX_LINE_BYTES};
-use crate::backend::{Exec, Running, Stdin};
+use crate::backend::{Chunk, Exec, Running, Stdin};
 use crate::cage::Place;
 use crate::error::{CageError, EngineError, Error, IoContext as _, Result};
 
@@ -31,6 +31,12 @@ const RETRY_FOR: Duration = Duration::from_secs(180);
 
 /// Messages that wait for the consumer; more stay in the cage.
 const DELIVERIES_IN_FLIGHT: usize = 16;
+
+/// Longest line of the follower's error output that is understood, in bytes.
+const MAX_REMARK_BYTES: usize = 4 * 1024;
+
+/// What `cage-poll --since` calls the place before the first message.
+const BEGINNING: &str = "beginning";
 
 /// Ends the follower when the host goes away. The engine keeps a program's output open for ever, but closes its input
 /// with the connection; so a watcher waits for that end. `$$` is the follower, which takes the shell's place.
@@ -202,29 +208,23 @@ impl Reading {
             Ok(running) => running,
             Err(error) => return (read, judge(error)),
         };
-        let mut lines = LineBuffer::new(MAX_LINE_BYTES);
+        let mut output = LineBuffer::new(MAX_LINE_BYTES);
+        let mut remarks = LineBuffer::new(MAX_REMARK_BYTES);
         loop {
-            match timeout(MAX_SILENCE, running.next_stdout()).await {
-                Ok(Ok(Some(bytes))) => lines.push(&bytes),
+            match timeout(MAX_SILENCE, running.next()).await {
+                Ok(Ok(Some(Chunk::Stdout(bytes)))) => output.push(&bytes),
+                Ok(Ok(Some(Chunk::Stderr(bytes)))) => remarks.push(&bytes),
                 Ok(Ok(None)) => return (read, how_it_ended(running).await),
                 Ok(Err(error)) => return (read, judge(error)),
                 Err(_) => {
-                    return (
-                        read,
-                        End::Lost(CageError::TimedOut { operation: FOLLOW, after: MAX_SILENCE }.into()),
-                    );
+                    let error = CageError::TimedOut { operation: FOLLOW, after: MAX_SILENCE };
+                    return (read, End::Lost(error.into()));
                 }
             }
-            read = true;
-            while let Some(line) = lines.next() {
-                let line = line.map_or_else(
-                    |_| {
-                        Line::Notice(format!(
-                            "the follower printed a line over {MAX_LINE_BYTES} bytes; it was skipped"
-                        ))
-                    },
-                    |line| Line::parse(&line),
-                );
+            let lines = std::iter::from_fn(|| output.next()).map(|line| line.map_or_else(Line::from, |line| Line::parse(&line)));
+            let remarks = std::iter::from_fn(|| remarks.next()).filter_map(|line| Line::of_remark(&line.ok()?));
+            for line in lines.chain(remarks) {
+                read = true;
                 let Some(delivery) = self.delivery(line) else { continue };
                 if sender.send(Ok(delivery)).await.is_err() {
                     return (read, End::Consumer);
@@ -236,9 +236,8 @@ impl Reading {
     async fn connect(&self) -> Result<Running> {
         let mut argv = vec!["sh", "-c", FOLLOW_SCRIPT, "sh", "--mailbox", Mailbox::Outbox.name()];
         let since = self.shared.ledger().since().cloned();
-        if let Some(since) = &since {
-            argv.extend(["--since", since.as_str()]);
-        }
+        // Without `--since` the follower would use, and move, a cursor inside the cage.
+        argv.extend(["--since", since.as_ref().map_or(BEGINNING, EntryName::as_str)]);
         let exec = Exec::new(FOLLOW, argv, MAX_SILENCE).unlimited().stdin(Stdin::HeldOpen);
         self.place.exec(exec).await
     }
@@ -251,20 +250,31 @@ impl Reading {
             Line::Malformed(name, why) => (name.clone(), name.parse().ok(), Content::Malformed(why)),
             Line::Message(name, message) => (name.to_string(), Some(name), Content::Message(message)),
         };
-        if let Some(entry) = &entry {
-            let mut ledger = self.shared.ledger();
-            if !ledger.deliver(entry) {
-                return None;
-            }
-            if let Content::Message(message) = &content
-                && ledger.is_repeat(message)
-            {
-                // Stored twice by its sender; the consumer has it and will never acknowledge this name.
-                ledger.acknowledge(entry);
-                return None;
-            }
+        if !self.is_new(&name, entry.as_ref(), &content) {
+            return None;
         }
         Some(Delivery { name, content, entry, shared: Arc::clone(&self.shared) })
+    }
+}
+
+impl Reading {
+    fn is_new(&self, name: &str, entry: Option<&EntryName>, content: &Content) -> bool {
+        let mut ledger = self.shared.ledger();
+        match (entry, content) {
+            (Some(entry), Content::Message(message)) => {
+                let fresh = ledger.deliver(entry);
+                if fresh && ledger.is_repeat(message) {
+                    // Stored twice by its sender; the consumer has it and will never acknowledge this name.
+                    ledger.acknowledge(entry);
+                    return false;
+                }
+                fresh
+            }
+            (Some(entry), _) => ledger.deliver(entry),
+            // A file whose name no cursor can hold is found again by each new connection.
+            (None, Content::Malformed(why)) => ledger.remember((name, why)),
+            (None, _) => true,
+        }
     }
 }
 
