@@ -1,15 +1,19 @@
-//! The scripted Messages API seen by a plain HTTP client: the bytes that the CLI relies on.
+//! The scripted Messages API seen by a plain HTTP client: the bytes that the CLI relies on; and the program that serves it.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::process::Stdio;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{Method, Request, StatusCode};
+use cage_tests::run::Run;
 use cage_tests::scripted_api::{Purpose, Script, ScriptedApi, Turn};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
 
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
@@ -158,4 +162,38 @@ async fn takes_a_request_larger_than_the_frameworks_default() {
     let long = "x".repeat(5 * 1024 * 1024);
     assert!(converse(&api, &long).await.body.contains("message_stop"));
     assert!(api.requests()[0].mentions(&long));
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_scripted-api");
+
+#[tokio::test]
+async fn the_program_prints_its_address_first_and_tells_what_was_left_unplayed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("script.json");
+    std::fs::write(&script, r#"{"turns": [{"say": "one"}]}"#).expect("a script");
+    let mut command = Command::new(PROGRAM);
+    command.arg(&script).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut server = command.spawn().expect("the program starts");
+    let mut lines = BufReader::new(server.stdout.take().expect("a pipe")).lines();
+    let line = tokio::time::timeout(DEADLINE, lines.next_line()).await.expect("in time").expect("text");
+    assert!(line.as_deref().is_some_and(|url| url.starts_with("http://127.0.0.1:")), "{line:?}");
+    let pid = server.id().expect("it runs").to_string();
+    let _ = Run::new("kill").args(["-TERM", &pid]).finish().await.exits_with(0);
+    let ended = server.wait_with_output().await.expect("an end");
+    let complaint = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(complaint, "scripted-api: the agent left 1 turn(s) of the script unplayed\n");
+}
+
+#[tokio::test]
+async fn the_program_rejects_a_script_that_it_cannot_play() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("bad.json"), r#"{"turns": [{"status": 200}]}"#).expect("a script");
+    for (script, complaint) in [
+        ("none.json", "reading the script none.json: No such file or directory"),
+        ("bad.json", "the file bad.json is no script: 200 is no HTTP error status (400 to 599)"),
+    ] {
+        let finished = Run::new(PROGRAM).args([script]).folder(&folder).finish().await.exits_with(1);
+        assert!(finished.stderr().starts_with(&format!("scripted-api: {complaint}")), "{finished}");
+    }
 }

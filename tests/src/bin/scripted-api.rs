@@ -59,7 +59,7 @@ fn verdict(api: &ScriptedApi) -> Result<(), Box<dyn Error>> {
     }
     match api.unplayed() {
         0 => Ok(()),
-        turns => Err(format!("the agent left {turns} turns of the script unplayed").into()),
+        turns => Err(format!("the agent left {turns} turn(s) of the script unplayed").into()),
     }
 }
 
