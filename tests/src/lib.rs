@@ -9,3 +9,8 @@ pub mod docker;
 pub mod places;
 pub mod run;
 pub mod scripted_api;
+
+/// Compiles the Rust of the README, so that it cannot fall behind the library.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
