@@ -1,33 +1,16 @@
 //! Creating, finding and destroying cages, on both backends.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure with a line number")]
+
+#[macro_use]
 mod support;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use cage_host::{CageSpec, EngineError, Error, Host, RequestError};
-use support::{docker, embedded, image, unique, write_tree};
-
-/// Runs a story on the embedded backend and, where there is one, on Docker.
-macro_rules! on_both_backends {
-    ($($(#[$meta:meta])* $name:ident => $story:ident;)*) => {
-        mod in_docker {
-            use super::*;
-            $($(#[$meta])* #[tokio::test] async fn $name() {
-                let Some(host) = docker().await else { return };
-                $story(host).await;
-            })*
-        }
-        mod embedded_backend {
-            use super::*;
-            $($(#[$meta])* #[tokio::test] async fn $name() {
-                let (host, _root) = embedded();
-                $story(host).await;
-            })*
-        }
-    };
-}
+use cage_host::{CageSpec, EngineError, Error, RequestError};
+use support::{Stage, image, unique, write_tree};
 
 on_both_backends! {
     creates_lists_finds_and_destroys => whole_life;
@@ -41,37 +24,33 @@ fn spec(name: &str, dir: &Path) -> CageSpec {
     CageSpec::from_dir(name, dir).image(image())
 }
 
-async fn exists(host: &Host, name: &str) -> bool {
-    host.list().await.unwrap().iter().any(|cage| cage.name.as_str() == name)
-}
-
-async fn whole_life(host: Host) {
+async fn whole_life(stage: Stage) {
     let project = tempfile::tempdir().unwrap();
     write_tree(
         project.path(),
         &[("a.txt", "hello"), ("src/b.rs", "fn b() {}"), (".gitignore", "*.log\n"), ("c.log", "no")],
     );
     let name = unique("life");
-    let cage = host.create(spec(&name, project.path())).await.unwrap();
+    let cage = stage.host.create(spec(&name, project.path())).await.unwrap();
     assert_eq!(cage.arrival().files, 3);
-    assert!(exists(&host, &name).await);
-    let found = host.cage(&name).await.unwrap();
+    assert!(stage.has(&name).await);
+    let found = stage.host.cage(&name).await.unwrap();
     found.destroy().await.unwrap();
-    assert!(!exists(&host, &name).await);
-    let error = host.cage(&name).await.unwrap_err();
+    assert!(!stage.has(&name).await);
+    let error = stage.host.cage(&name).await.unwrap_err();
     assert!(matches!(error, Error::Request(RequestError::NoSuchCage { .. })), "{error}");
 }
 
-async fn name_taken(host: Host) {
+async fn name_taken(stage: Stage) {
     let name = unique("taken");
-    let first = host.create(CageSpec::empty(&name).image(image())).await.unwrap();
-    let error = host.create(CageSpec::empty(&name).image(image())).await.unwrap_err();
+    let first = stage.host.create(CageSpec::empty(&name).image(image())).await.unwrap();
+    let error = stage.host.create(CageSpec::empty(&name).image(image())).await.unwrap_err();
     assert!(matches!(error, Error::Request(RequestError::NameTaken { .. })), "{error}");
-    assert!(exists(&host, &name).await);
+    assert!(stage.has(&name).await);
     first.destroy().await.unwrap();
 }
 
-async fn failed_create(host: Host) {
+async fn failed_create(stage: Stage) {
     let project = tempfile::tempdir().unwrap();
     write_tree(project.path(), &[("a", "x")]);
     // Deeper than the library takes: a failure in the middle of packing that also root runs into.
@@ -79,21 +58,21 @@ async fn failed_create(host: Host) {
     fs::create_dir_all(&deep).unwrap();
     fs::write(deep.join("f"), "x").unwrap();
     let name = unique("failed");
-    let error = host.create(spec(&name, project.path())).await.unwrap_err();
+    let error = stage.host.create(spec(&name, project.path())).await.unwrap_err();
     assert!(error.to_string().contains("nested too deeply"), "{error}");
-    assert!(!exists(&host, &name).await);
+    assert!(!stage.has(&name).await);
 }
 
-async fn given_up_create(host: Host) {
+async fn given_up_create(stage: Stage) {
     let project = tempfile::tempdir().unwrap();
     for file in 0..2_000 {
         write_tree(project.path(), &[(&format!("f{file}"), "content")]);
     }
     let name = unique("given-up");
-    let create = host.create(spec(&name, project.path()));
+    let create = stage.host.create(spec(&name, project.path()));
     // Given up as soon as the cage can be seen, so in the middle of its creation.
     let seen = async {
-        while !exists(&host, &name).await {
+        while !stage.has(&name).await {
             tokio::task::yield_now().await;
         }
     };
@@ -101,28 +80,28 @@ async fn given_up_create(host: Host) {
         made = create => drop(made.unwrap().destroy().await),
         () = seen => {}
     }
-    host.settled().await;
-    assert!(!exists(&host, &name).await);
+    stage.host.settled().await;
+    assert!(!stage.has(&name).await);
 }
 
-async fn destroyed_twice(host: Host) {
+async fn destroyed_twice(stage: Stage) {
     let name = unique("twice");
-    let cage = host.create(CageSpec::empty(&name).image(image())).await.unwrap();
-    let again = host.cage(&name).await.unwrap();
+    let cage = stage.host.create(CageSpec::empty(&name).image(image())).await.unwrap();
+    let again = stage.host.cage(&name).await.unwrap();
     cage.destroy().await.unwrap();
     again.destroy().await.unwrap();
 }
 
 #[tokio::test]
 async fn copies_modes_links_and_a_clean_baseline_commit() {
-    let (host, root) = embedded();
+    let stage = Stage::embedded();
     let project = tempfile::tempdir().unwrap();
     write_tree(project.path(), &[("run.sh", "#!/bin/sh\n"), ("plain", "x")]);
     fs::set_permissions(project.path().join("run.sh"), fs::Permissions::from_mode(0o755)).unwrap();
     std::os::unix::fs::symlink("plain", project.path().join("link")).unwrap();
-    host.create(spec("demo", project.path())).await.unwrap();
+    let cage = stage.host.create(spec("demo", project.path())).await.unwrap();
 
-    let inside = root.path().join("isolated-dev-demo/home/project");
+    let inside = stage.home(&cage).join("project");
     assert_eq!(fs::metadata(inside.join("run.sh")).unwrap().permissions().mode() & 0o777, 0o755);
     assert_eq!(fs::read_link(inside.join("link")).unwrap(), Path::new("plain"));
     let git = |arguments: &[&str]| {
@@ -136,12 +115,13 @@ async fn copies_modes_links_and_a_clean_baseline_commit() {
 
 #[tokio::test]
 async fn says_which_image_is_missing() {
-    let Some(host) = docker().await else { return };
+    let Some(stage) = Stage::docker().await else { return };
     let name = unique("no-image");
-    let error = host.create(CageSpec::empty(&name).image("cage-test-no-such-image:1")).await.unwrap_err();
+    let error =
+        stage.host.create(CageSpec::empty(&name).image("cage-test-no-such-image:1")).await.unwrap_err();
     assert!(
         matches!(&error, Error::Engine(EngineError::ImageMissing { image }) if image == "cage-test-no-such-image:1"),
         "{error}"
     );
-    assert!(!exists(&host, &name).await);
+    assert!(!stage.has(&name).await);
 }

@@ -1,5 +1,7 @@
 //! What an agent changed, found and brought home. The agent's part is played by programs in the cage's folder.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure with a line number")]
+
 mod support;
 
 use std::fs;
@@ -8,24 +10,24 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use cage_host::{Cage, CageSpec, ChangeKind, Changes, ExportOptions};
-use support::{docker, embedded, image, unique, write_tree};
+use support::{Stage, image, unique, write_tree};
 
 /// A project, a cage made of it, and the cage's folder.
 struct Story {
     project: tempfile::TempDir,
     cage: Cage,
     inside: PathBuf,
-    _root: tempfile::TempDir,
+    _stage: Stage,
 }
 
 impl Story {
     async fn new(files: &[(&str, &str)]) -> Self {
-        let (host, root) = embedded();
+        let stage = Stage::embedded();
         let project = tempfile::tempdir().unwrap();
         write_tree(project.path(), files);
-        let cage = host.create(CageSpec::from_dir("demo", project.path())).await.unwrap();
-        let inside = root.path().join("isolated-dev-demo/home/project");
-        Self { project, cage, inside, _root: root }
+        let cage = stage.host.create(CageSpec::from_dir("demo", project.path())).await.unwrap();
+        let inside = stage.home(&cage).join("project");
+        Self { project, cage, inside, _stage: stage }
     }
 
     async fn changes(&self) -> Changes {
@@ -181,8 +183,8 @@ async fn removes_a_fresh_target_when_the_export_fails() {
 
 #[tokio::test]
 async fn rejects_changes_of_another_cage() {
-    let (one, other) = (Story::new(&[("a", "1")]).await, embedded());
-    let second = other.0.create(CageSpec::empty("second")).await.unwrap();
+    let (one, other) = (Story::new(&[("a", "1")]).await, Stage::embedded());
+    let second = other.host.create(CageSpec::empty("second")).await.unwrap();
     let error = second.export(one.project.path(), &one.changes().await).await.unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -192,10 +194,11 @@ async fn rejects_changes_of_another_cage() {
 
 #[tokio::test]
 async fn exports_a_whole_project_by_comparing_with_an_empty_folder() {
-    let Some(host) = docker().await else { return };
+    let Some(stage) = Stage::docker().await else { return };
     let project = tempfile::tempdir().unwrap();
     write_tree(project.path(), &[("a", "1"), ("src/b", "2"), (".gitignore", "*.log\n")]);
-    let cage = host.create(CageSpec::from_dir(unique("whole"), project.path()).image(image())).await.unwrap();
+    let cage =
+        stage.host.create(CageSpec::from_dir(unique("whole"), project.path()).image(image())).await.unwrap();
     let unchanged = cage.diff(project.path()).await.unwrap();
     let target = tempfile::tempdir().unwrap();
     let all = cage.diff(target.path()).await.unwrap();

@@ -127,13 +127,24 @@ impl Running {
         }
     }
 
-    /// Returns the next piece of standard output, `None` at its end; error output is kept for [`Running::exit`].
+    /// Returns the next piece of either output, `None` at the end of both; the end of the error output is also kept
+    /// for [`Running::exit`].
+    pub(crate) async fn next(&mut self) -> Result<Option<Chunk>> {
+        let chunk = within(self.deadline, self.operation, self.chunks.next()).await?.transpose()?;
+        if let Some(Chunk::Stderr(bytes)) = &chunk {
+            self.stderr.extend_from_slice(bytes);
+            let excess = self.stderr.len().saturating_sub(STDERR_TAIL_BYTES);
+            self.stderr.drain(..excess);
+        }
+        Ok(chunk)
+    }
+
+    /// Returns the next piece of standard output, `None` at its end.
     pub(crate) async fn next_stdout(&mut self) -> Result<Option<Bytes>> {
         loop {
-            let next = within(self.deadline, self.operation, self.chunks.next()).await?;
-            match next.transpose()? {
+            match self.next().await? {
                 Some(Chunk::Stdout(bytes)) => return Ok(Some(bytes)),
-                Some(Chunk::Stderr(bytes)) => self.keep_stderr(&bytes),
+                Some(Chunk::Stderr(_)) => {}
                 None => return Ok(None),
             }
         }
@@ -148,7 +159,10 @@ impl Running {
         let stderr = sanitize_stderr(&self.stderr);
         let operation = self.operation;
         if EXIT_NOT_EXECUTABLE.contains(&code) && stderr.contains("not found") {
-            return Err(CageError::ProgramMissing { operation, program: self.program }.into());
+            // A shell names the program that it missed before the colon; the engine means the one it was to start.
+            let program = stderr.strip_suffix(": not found").and_then(|text| text.rsplit(' ').next());
+            let program = program.map_or(self.program, str::to_owned);
+            return Err(CageError::ProgramMissing { operation, program }.into());
         }
         if code != 0 && stderr.contains("No space left on device") {
             return Err(CageError::DiskFull { operation }.into());
@@ -174,12 +188,6 @@ impl Running {
         }
         self.success().await?;
         Ok(output)
-    }
-
-    fn keep_stderr(&mut self, bytes: &[u8]) {
-        self.stderr.extend_from_slice(bytes);
-        let excess = self.stderr.len().saturating_sub(STDERR_TAIL_BYTES);
-        self.stderr.drain(..excess);
     }
 }
 

@@ -221,8 +221,10 @@ impl Reading {
                     return (read, End::Lost(error.into()));
                 }
             }
-            let lines = std::iter::from_fn(|| output.next()).map(|line| line.map_or_else(Line::from, |line| Line::parse(&line)));
-            let remarks = std::iter::from_fn(|| remarks.next()).filter_map(|line| Line::of_remark(&line.ok()?));
+            let lines = std::iter::from_fn(|| output.next())
+                .map(|line| line.map_or_else(Line::from, |line| Line::parse(&line)));
+            let remarks =
+                std::iter::from_fn(|| remarks.next()).filter_map(|line| Line::of_remark(&line.ok()?));
             for line in lines.chain(remarks) {
                 read = true;
                 let Some(delivery) = self.delivery(line) else { continue };

@@ -1,5 +1,6 @@
 //! Messages to the agent.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +14,6 @@ use super::answer::{Answer, collect};
 use crate::backend::{Exec, Stdin};
 use crate::cage::Place;
 use crate::error::{CageError, EngineError, Error, RequestError, Result};
-use std::path::Path;
 
 const SEND: &str = "send a message into the inbox";
 
@@ -77,7 +77,7 @@ impl Inbox {
 
     async fn try_send(&self, type_name: &str, id: &MessageId, payload: Bytes) -> Result<Envelope> {
         let argv =
-            ["cage-send", "--mailbox", Mailbox::Inbox.name(), "--id", id.as_str(), "--json", type_name, "-"];
+            ["cage-send", type_name, "--mailbox", Mailbox::Inbox.name(), "--id", id.as_str(), "--json", "-"];
         let exec = Exec::new(SEND, argv, SEND_DEADLINE).stdin(Stdin::Bytes(payload));
         let printed = self.place.exec(exec).await?.collect(2 * MESSAGE_BYTES_MAX).await.map_err(judge)?;
         Envelope::parse(&printed)

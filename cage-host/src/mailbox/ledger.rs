@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::fmt::Write as _;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::time::Duration;
 
 use cage_proto::limits::{CONSUMED_NAMES_MAX, LOOK_BACK};
@@ -63,13 +63,17 @@ impl Ledger {
     ///
     /// The sender's time stamp does not count: a repeated send may carry a new one.
     pub(super) fn is_repeat(&mut self, message: &Envelope) -> bool {
+        let payload = serde_json::to_string(&message.payload).unwrap_or_default();
+        !self.remember((&message.id, message.payload.type_name(), payload))
+    }
+
+    /// Notes something for a while; says whether it was new.
+    pub(super) fn remember(&mut self, what: impl Hash) -> bool {
         let mut hasher = DefaultHasher::new();
-        message.id.hash(&mut hasher);
-        message.payload.type_name().hash(&mut hasher);
-        serde_json::to_string(&message.payload).unwrap_or_default().hash(&mut hasher);
+        what.hash(&mut hasher);
         let key = hasher.finish();
         if !self.remembered_set.insert(key) {
-            return true;
+            return false;
         }
         self.remembered.push_back(key);
         if self.remembered.len() > REMEMBERED_MESSAGES
@@ -77,7 +81,7 @@ impl Ledger {
         {
             self.remembered_set.remove(&oldest);
         }
-        false
+        true
     }
 
     /// Notes that the consumer is done with a name. What came before it and is not acknowledged stays so.

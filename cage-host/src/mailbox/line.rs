@@ -11,6 +11,9 @@ use crate::sanitize::sanitize;
 /// Longest line, in bytes: the largest message, and room for its name and for escapes that a file does not need.
 pub(super) const MAX_LINE_BYTES: usize = 2 * MESSAGE_BYTES_MAX;
 
+/// What a remark about the mailbox begins with on the follower's error output.
+const REMARK: &str = "POLL_NOTICE ";
+
 /// One line of a follower's output.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Line {
@@ -74,6 +77,12 @@ impl Line {
         }
     }
 
+    /// Understands a line of the error output; most are only of interest when the follower fails.
+    pub(super) fn of_remark(bytes: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(bytes);
+        text.strip_prefix(REMARK).map(|remark| Self::Notice(sanitize(remark)))
+    }
+
     fn from_object(mut object: Map<String, Value>) -> Self {
         if object.contains_key("heartbeat") {
             return Self::Heartbeat;
@@ -95,6 +104,12 @@ impl Line {
             Ok(envelope) => Self::Message(entry, Box::new(envelope)),
             Err(error) => Self::Malformed(name, sanitize(&error.to_string())),
         }
+    }
+}
+
+impl From<TooLong> for Line {
+    fn from(TooLong: TooLong) -> Self {
+        Self::Notice(format!("the follower printed a line over {MAX_LINE_BYTES} bytes; it was skipped"))
     }
 }
 
@@ -141,6 +156,12 @@ mod tests {
                 "{nonsense:?}: {line:?}"
             );
         }
+    }
+
+    #[test]
+    fn accepts_remarks_and_nothing_else_from_the_error_output() {
+        assert_eq!(Line::of_remark(b"POLL_NOTICE 3 missing"), Some(Line::Notice("3 missing".into())));
+        assert_eq!(Line::of_remark(b"cage-poll: something"), None);
     }
 
     #[test]

@@ -7,8 +7,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Permissions, PermissionsExt as _};
-use cap_tempfile::TempFile;
+use cap_std::fs::{Dir, File, OpenOptions, Permissions, PermissionsExt as _};
 use tokio::task::spawn_blocking;
 
 use super::beneath::{make_folder, open_beneath, open_folder};
@@ -22,6 +21,12 @@ use crate::sanitize::sanitize_path;
 /// Modes of exported files; whatever else an agent set (set-uid, writable for all) is dropped.
 const MODE_PLAIN: u32 = 0o644;
 const MODE_EXECUTABLE: u32 = 0o755;
+
+/// What the name of a file that is being written begins with.
+const TEMPORARY_PREFIX: &str = ".cage-export-";
+
+/// Names tried for one; a folder that has them all is somebody's joke.
+const MAX_NAME_ATTEMPTS: u32 = 100;
 
 /// What an export may do beyond adding and replacing ordinary files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -130,14 +135,34 @@ fn write(change: &Change, root: &Dir, spool: &Spool) -> io::Result<Outcome> {
     if folder.symlink_metadata(name).is_ok_and(|metadata| !metadata.is_file()) {
         return Ok(Outcome::LeftOut(IN_THE_WAY));
     }
-    let mut file = TempFile::new(&folder)?;
-    if let Some(span) = change.content {
-        io::copy(&mut spool.reader(span), file.as_file_mut())?;
+    let (mut file, temporary) = create_beside(&folder)?;
+    let written = fill(&mut file, change, spool).and_then(|()| folder.rename(&temporary, &folder, name));
+    if written.is_err() {
+        // The error that is already there says more than one about cleaning up.
+        let _ = folder.remove_file(&temporary);
     }
-    file.as_file_mut().flush()?;
-    file.as_file().set_permissions(Permissions::from_mode(mode(change)))?;
-    file.replace(name)?;
-    Ok(Outcome::Written)
+    written.map(|()| Outcome::Written)
+}
+
+fn fill(file: &mut File, change: &Change, spool: &Spool) -> io::Result<()> {
+    if let Some(span) = change.content {
+        io::copy(&mut spool.reader(span), file)?;
+    }
+    file.flush()?;
+    file.set_permissions(Permissions::from_mode(mode(change)))
+}
+
+/// Creates a file in a folder under a name that nothing has.
+fn create_beside(folder: &Dir) -> io::Result<(File, String)> {
+    for attempt in 0..MAX_NAME_ATTEMPTS {
+        let name = format!("{TEMPORARY_PREFIX}{}-{attempt}", std::process::id());
+        // `create_new` follows no link and takes over nothing that lies there already.
+        match folder.open_with(&name, OpenOptions::new().write(true).create_new(true)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            file => return file.map(|file| (file, name)),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
 }
 
 fn set_mode(change: &Change, root: &Dir) -> io::Result<Outcome> {

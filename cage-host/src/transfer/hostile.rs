@@ -291,10 +291,13 @@ async fn shows_every_refused_path_sanitized() {
     }
 }
 
+/// What lies in a target, and how it gets there.
+type Obstacle = (&'static str, fn(&Path));
+
 /// The target's own links and odd files: exporting must neither follow nor replace them.
 #[tokio::test]
 async fn follows_no_link_that_lies_in_the_target() {
-    let obstacles: [(&str, fn(&Path)); 6] = [
+    let obstacles: [Obstacle; 6] = [
         ("the folder is a link out", |target| symlink("../canary", target.join("dir")).unwrap()),
         ("the folder is a link in", |target| {
             fs::create_dir(target.join("real")).unwrap();

@@ -1,25 +1,106 @@
-//! What the tests of this crate share: a host per backend, a project, and the rule for tests that need Docker.
+//! What the tests of this crate share: a stage per backend, a project, and the rule for tests that need Docker.
 
-#![allow(dead_code, reason = "each test program uses a part of it")]
+#![allow(dead_code, unused_macros, reason = "each test program uses a part of it")]
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use cage_host::{Cage, CageSpec, EmbeddedConfig, Host};
 
-/// Returns a connected host, or `None` after saying loudly that the test is skipped.
-///
-/// With `CAGE_REQUIRE_DOCKER=1` a missing engine is a failure.
-pub(crate) async fn docker() -> Option<Host> {
-    match Host::connect().await {
-        Ok(host) => Some(host),
-        Err(error) if std::env::var("CAGE_REQUIRE_DOCKER").is_ok_and(|value| value == "1") => {
-            panic!("this test needs Docker: {error}")
+/// Where a story is played: a host, and the means to act inside its cages as an agent would.
+pub(crate) struct Stage {
+    pub(crate) host: Host,
+    /// The folder of the cages; nothing on Docker.
+    root: Option<tempfile::TempDir>,
+}
+
+/// Runs each story on the embedded backend and, where there is one, on Docker.
+macro_rules! on_both_backends {
+    ($($name:ident => $story:ident;)*) => {
+        mod in_docker {
+            $(#[tokio::test] async fn $name() {
+                if let Some(stage) = $crate::support::Stage::docker().await { super::$story(stage).await; }
+            })*
         }
-        Err(error) => {
-            eprintln!("SKIPPED, no Docker: {error}");
-            None
+        mod embedded_backend {
+            $(#[tokio::test] async fn $name() { super::$story($crate::support::Stage::embedded()).await; })*
+        }
+    };
+}
+
+impl Stage {
+    /// Connects to Docker, or says loudly that the test is skipped.
+    pub(crate) async fn docker() -> Option<Self> {
+        match Host::connect().await {
+            Ok(host) => Some(Self { host, root: None }),
+            Err(error) => skip(&format!("no Docker: {error}")),
         }
     }
+
+    /// Makes a folder for embedded cages.
+    pub(crate) fn embedded() -> Self {
+        let root = tempfile::tempdir().unwrap();
+        // Stories that run no program of ours are told without them.
+        let programs = if programs().is_dir() { programs() } else { root.path().to_owned() };
+        let host = Host::embedded(&EmbeddedConfig::new(root.path(), programs)).unwrap();
+        Self { host, root: Some(root) }
+    }
+
+    /// Says whether the two programs are there; loudly, if not.
+    pub(crate) fn has_programs(&self) -> bool {
+        let there = self.root.is_none() || programs().join("cage-poll").is_file();
+        there || skip::<()>("no `cage-poll`: run `make binaries` or set CAGE_BIN_DIR").is_some()
+    }
+
+    /// Creates a cage with an empty project.
+    pub(crate) async fn empty_cage(&self, story: &str) -> Cage {
+        self.host.create(CageSpec::empty(unique(story)).image(image())).await.unwrap()
+    }
+
+    /// Says whether a cage is listed.
+    pub(crate) async fn has(&self, name: &str) -> bool {
+        self.host.list().await.unwrap().iter().any(|cage| cage.name.as_str() == name)
+    }
+
+    /// The home of an embedded cage.
+    pub(crate) fn home(&self, cage: &Cage) -> PathBuf {
+        let root = self.root.as_ref().expect("only an embedded cage has a folder");
+        root.path().join(format!("isolated-dev-{}/home", cage.name()))
+    }
+
+    /// Runs a program in a cage without the library, as its agent would.
+    pub(crate) fn run(&self, cage: &Cage, argv: &[&str]) -> Output {
+        let mut command = if self.root.is_some() {
+            let path = format!("{}:{}", programs().display(), std::env::var("PATH").unwrap());
+            let mut command = Command::new("env");
+            command
+                .arg(format!("PATH={path}"))
+                .arg(format!("CAGE_DIR={}", self.home(cage).join(".cage").display()));
+            command
+        } else {
+            let mut command = Command::new("docker");
+            command.args(["exec", &format!("isolated-dev-{}", cage.name())]);
+            command
+        };
+        command.args(argv).output().unwrap()
+    }
+
+    /// Runs a program like [`Stage::run`], expects success and returns what it printed.
+    pub(crate) fn agent(&self, cage: &Cage, argv: &[&str]) -> String {
+        let output = self.run(cage, argv);
+        assert!(output.status.success(), "{argv:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+fn skip<T>(why: &str) -> Option<T> {
+    assert!(
+        std::env::var("CAGE_REQUIRE_DOCKER").as_deref() != Ok("1"),
+        "this test cannot be skipped here: {why}"
+    );
+    eprintln!("SKIPPED: {why}");
+    None
 }
 
 /// The image that tests create cages from.
@@ -29,24 +110,15 @@ pub(crate) fn image() -> String {
 
 /// A name that no other test and no earlier run has.
 pub(crate) fn unique(story: &str) -> String {
-    use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("t{}-{}-{story}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The folder of the two programs.
-pub(crate) fn programs() -> PathBuf {
-    std::env::var_os("CAGE_BIN_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist"), PathBuf::from)
-}
-
-/// A host on the embedded backend, with the folder that holds its cages.
-pub(crate) fn embedded() -> (Host, tempfile::TempDir) {
-    let root = tempfile::tempdir().unwrap();
-    // Tests that run no program of ours work before they are built.
-    let programs = if programs().is_dir() { programs() } else { root.path().to_owned() };
-    let host = Host::embedded(&EmbeddedConfig::new(root.path(), programs)).unwrap();
-    (host, root)
+fn programs() -> PathBuf {
+    let folder = std::env::var_os("CAGE_BIN_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist"), PathBuf::from);
+    folder.canonicalize().unwrap_or(folder)
 }
 
 /// Writes files, making folders as needed.
@@ -56,9 +128,4 @@ pub(crate) fn write_tree(root: &Path, files: &[(&str, &str)]) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
     }
-}
-
-/// Creates a cage in Docker from a folder.
-pub(crate) async fn cage_from(host: &Host, story: &str, dir: &Path) -> Cage {
-    host.create(CageSpec::from_dir(unique(story), dir).image(image())).await.unwrap()
 }
