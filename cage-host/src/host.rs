@@ -8,6 +8,7 @@ use crate::backend::Backend;
 use crate::cage::{self, Cage, CageName, CageSpec, Place};
 use crate::docker::Engine;
 use crate::error::{RequestError, Result};
+use crate::image::ImageSpec;
 use crate::local::{EmbeddedConfig, Folders};
 use crate::mailbox::{CursorStore, MemoryCursors};
 use crate::transfer::Arrival;
@@ -63,6 +64,23 @@ impl Host {
     pub fn with_cursors(mut self, store: impl CursorStore + 'static) -> Self {
         self.cursors = Arc::new(store);
         self
+    }
+
+    /// Builds an image.
+    ///
+    /// # Errors
+    /// - [`IoError`](crate::IoError) when the context cannot be read.
+    /// - [`EngineError`](crate::EngineError) when the engine or a step of the build fails.
+    /// - [`RequestError::Invalid`] on the embedded backend, which has no images.
+    pub async fn build_image(&self, spec: ImageSpec) -> Result<()> {
+        match &self.backend {
+            Backend::Docker(engine) => engine.build_image(spec).await,
+            Backend::Embedded(_) => {
+                let reason =
+                    "the embedded backend runs programs of this machine and has no images".to_owned();
+                Err(RequestError::Invalid { what: "image", reason }.into())
+            }
+        }
     }
 
     /// Creates a cage and commits its project inside as the baseline.

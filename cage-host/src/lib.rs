@@ -1,14 +1,59 @@
-//! Runs AI coding agents in disposable containers and talks with them through mailboxes.
+//! Runs AI coding agents in disposable containers, *cages*, and talks with them through two mailboxes.
+//!
+//! ```no_run
+//! use cage_host::message::{Payload, TaskRevision};
+//! use cage_host::{CageSpec, Host, Task};
+//!
+//! # async fn story() -> cage_host::Result<()> {
+//! let host = Host::connect().await?;
+//! let cage = host.create(CageSpec::from_dir("demo", ".")).await?;
+//! cage.launch(Task::new("add a --json flag").env_from_host()).await?;
+//! let mut outbox = cage.outbox().follow().await?;
+//! while let Some(delivery) = outbox.next().await {
+//!     let delivery = delivery?;
+//!     let done = matches!(delivery.message().map(|m| &m.payload), Some(Payload::TaskComplete(_)));
+//!     delivery.ack().await?;
+//!     if done { break }
+//! }
+//! cage.inbox().send(TaskRevision::new("also update the README")).await?;
+//! let changes = cage.diff(".").await?;
+//! print!("{changes}");
+//! cage.export(".", &changes).await?;
+//! cage.destroy().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | `host` | [`Host`]: connecting, creating, finding, listing |
+//! | `cage` | [`CageSpec`], [`Task`] and [`Cage`]: one cage, its wish, its life and its work |
+//! | `mailbox` | [`Outbox`], [`Follower`], [`Inbox`]: messages by push, answers, cursors on the host |
+//! | `transfer` | [`Changes`], [`Export`]: a project into a cage, and what changed out of it |
+//! | `image` | [`ImageSpec`]: what an image is built from |
+//! | `backend` | one program run in a cage: the primitive below all of the above |
+//! | `docker`, `local` | the two backends; bollard is named in `docker` alone |
+//! | `sanitize` | text from a cage, made safe to show |
+//! | `error` | what can go wrong, sorted by who is at fault |
+//!
+//! Everything that comes out of a cage is hostile until it has been checked. The library never runs git, a hook or a
+//! filter on it, follows no link out of a folder, and reads nothing without a limit.
+//!
+//! It keeps no state file: cages are found again by their labels. It prints nothing, reads no settings file, and stops
+//! nothing when a handle is dropped: [`Cage::destroy`] ends a cage. It needs a Tokio runtime and a Unix-like host.
 
 mod backend;
 mod cage;
 mod docker;
 mod error;
 mod host;
+mod image;
 mod local;
 mod mailbox;
 mod sanitize;
 mod transfer;
+
+pub use cage_proto::message;
 
 pub use cage::{
     Agent, Cage, CageName, CageSpec, DEFAULT_CPUS, DEFAULT_IMAGE, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS,
@@ -16,6 +61,7 @@ pub use cage::{
 };
 pub use error::{CageError, EngineError, Error, IoError, RequestError, Result};
 pub use host::{CageSummary, Host};
+pub use image::ImageSpec;
 pub use local::EmbeddedConfig;
 pub use mailbox::{
     Answer, Content, CursorStore, Delivery, FileCursors, Follower, Inbox, MAX_ANSWER_BYTES, MAX_ANSWER_FILES,

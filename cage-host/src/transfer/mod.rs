@@ -41,6 +41,6 @@ pub(crate) use diff::diff;
 pub(crate) use export::export;
 pub use export::{Export, ExportOptions};
 pub use pack::Arrival;
-pub(crate) use pack::{Packing, pack};
+pub(crate) use pack::{Packing, pack, pack_context};
 pub use refused::RefusedPath;
 pub(crate) use safe_path::SafePath;

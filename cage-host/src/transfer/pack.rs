@@ -53,6 +53,19 @@ pub(crate) fn pack(root: PathBuf) -> Packing {
     Packing { stream, done }
 }
 
+/// Starts to pack some files and folders of a build context; those that do not exist are left out.
+pub(crate) fn pack_context(root: PathBuf, files: Vec<PathBuf>) -> Packing {
+    let (sender, stream) = mpsc::channel(CHUNKS_IN_FLIGHT);
+    let done = spawn_blocking(move || {
+        let mut packer = Packer::new(ChunkWriter::new(sender));
+        for file in files {
+            packer.add_context(&root, &file)?;
+        }
+        packer.finish(&root)
+    });
+    Packing { stream, done }
+}
+
 struct Packer {
     tar: tar::Builder<ChunkWriter>,
     arrival: Arrival,
@@ -82,6 +95,18 @@ impl Packer {
                 Ok(())
             }
         }
+    }
+
+    fn add_context(&mut self, root: &Path, path: &Path) -> Result<()> {
+        let on_host = root.join(path);
+        if !on_host.is_dir() {
+            return self.add_file(&on_host, path);
+        }
+        walk(&on_host, |below, _| {
+            let path = path.join(below.as_path());
+            let on_host = root.join(&path);
+            if on_host.is_file() { self.add_file(&on_host, &path) } else { Ok(()) }
+        })
     }
 
     fn add_file(&mut self, on_host: &Path, path: &Path) -> Result<()> {

@@ -1,0 +1,70 @@
+//! Building an image through the library.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure with a line number")]
+
+#[macro_use]
+mod support;
+
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use cage_host::{CageSpec, EngineError, Error, Host, ImageSpec, RequestError};
+use support::{Stage, image, unique, write_tree};
+
+/// Builds from a Dockerfile and returns what the build printed beside its outcome.
+async fn build(host: &Host, dockerfile: &str, tag: &str) -> (cage_host::Result<()>, Vec<String>) {
+    let context = tempfile::tempdir().unwrap();
+    write_tree(context.path(), &[("Dockerfile", dockerfile), ("extra/note", "hello"), ("not-sent", "x")]);
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&lines);
+    let spec = ImageSpec::from_context(context.path())
+        .tag(tag)
+        .include("extra")
+        .build_arg("GREETING", "from an argument")
+        .on_line(move |line| heard.lock().unwrap().push(line.to_owned()));
+    let built = host.build_image(spec).await;
+    let lines = lines.lock().unwrap().clone();
+    (built, lines)
+}
+
+fn remove(tag: &str) {
+    assert!(Command::new("docker").args(["rmi", "--force", tag]).output().unwrap().status.success());
+}
+
+#[tokio::test]
+async fn builds_an_image_that_a_cage_can_be_created_from() {
+    let Some(stage) = Stage::docker().await else { return };
+    let tag = format!("cage-test-{}:1", unique("image"));
+    let dockerfile = format!(
+        "FROM {}\nARG GREETING\nCOPY . /context/\nRUN test ! -e /context/not-sent && cat /context/extra/note && echo $GREETING\n",
+        image()
+    );
+    let (built, lines) = build(&stage.host, &dockerfile, &tag).await;
+    built.unwrap();
+    assert!(lines.iter().any(|line| line.contains("hello")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.ends_with("from an argument")), "{lines:?}");
+    let cage = stage.host.create(CageSpec::empty(unique("built")).image(&tag)).await.unwrap();
+    cage.destroy().await.unwrap();
+    remove(&tag);
+}
+
+#[tokio::test]
+async fn reports_the_step_that_fails_and_leaves_no_image() {
+    let Some(stage) = Stage::docker().await else { return };
+    let tag = format!("cage-test-{}:1", unique("broken"));
+    let (built, _) = build(&stage.host, &format!("FROM {}\nRUN exit 7\n", image()), &tag).await;
+    let error = built.unwrap_err();
+    assert!(
+        matches!(&error, Error::Engine(EngineError::Refused { reason, .. }) if reason.contains('7')),
+        "{error}"
+    );
+    let error = stage.host.create(CageSpec::empty(unique("none")).image(&tag)).await.unwrap_err();
+    assert!(matches!(error, Error::Engine(EngineError::ImageMissing { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn rejects_building_on_the_embedded_backend() {
+    let stage = Stage::embedded();
+    let error = stage.host.build_image(ImageSpec::from_context(".")).await.unwrap_err();
+    assert!(matches!(error, Error::Request(RequestError::Invalid { what: "image", .. })), "{error}");
+}
