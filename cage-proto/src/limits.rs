@@ -24,6 +24,10 @@ pub const CROWDED_FOLDER_ENTRIES: usize = 100_000;
 /// needed does not depend on the number of files.
 pub const SCAN_BATCH_NAMES: usize = 1_024;
 
+/// Names that a publisher holds at the most while it looks through old messages, newest first. A last number that is
+/// not among so many of the newest messages is not found, and numbering begins again.
+pub const SEARCH_BATCH_NAMES: usize = 16_384;
+
 /// Names of files that are no messages which one scan keeps for its report. The others are only counted.
 pub const STRAY_NAMES_KEPT: usize = 16;
 

@@ -9,12 +9,15 @@
 //! only `.last` is late. `.next` alone: it was not, and goes away. Both names change in the same folder in this order,
 //! so a journal cannot show the second without the first.
 //!
-//! A foreign writer knows nothing of `.last`. Each publisher therefore leaves a mark of its own, derived from the
-//! newest name, as the folder's time of last change; any other change of the folder replaces it, and then the next
-//! publisher lists the folder to find the highest name.
+//! A foreign writer knows nothing of `.last`. Each publisher therefore leaves a mark of its own as the folder's time of
+//! last change; any other change of the folder replaces it. A publisher that does not find the mark of the newest message
+//! lists the folder for the highest name. It leaves a mark at its beginning too, and looks at it once more when the
+//! message is on disk, right before it links: so a foreign message that appears meanwhile is not sorted behind.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
@@ -26,7 +29,7 @@ use super::entry_name::EntryName;
 use super::error::StorageError;
 use super::folder::{Folder, Locked};
 use crate::env::Clock;
-use crate::limits::{LOCK_WAIT_MAX, MESSAGE_BYTES_MAX, NAME_ATTEMPTS_MAX};
+use crate::limits::{LOCK_WAIT_MAX, MESSAGE_BYTES_MAX, NAME_ATTEMPTS_MAX, SEARCH_BATCH_NAMES};
 use crate::message::{Envelope, MessageError, MessageId, Payload};
 
 const LOCK: &str = ".lock";
@@ -111,6 +114,14 @@ struct Newest {
     seq: u64,
 }
 
+/// The hidden file that becomes the message, and what was known when it was made.
+struct Next {
+    file: File,
+    newest: Newest,
+    /// What the folder bears as long as nobody else changes it.
+    mark: Timespec,
+}
+
 impl Publisher {
     fn publish(&self, draft: &Draft, clock: &impl Clock) -> Result<Published, PublishError> {
         self.clear_up()?;
@@ -121,25 +132,70 @@ impl Publisher {
             self.folder.sync().map_err(PublishError::Unknown)?;
             return Ok(published);
         }
-        let mut newest = self.newest()?;
+        let last = self.last()?;
+        let undisturbed = match &last {
+            Some(last) => self.bears(mark_of(last.name.as_ref()))?,
+            None => false,
+        };
+        let file = self.folder.create_file(NEXT.as_ref())?;
+        let published = self
+            .begin(file, last, undisturbed)
+            .map_err(PublishError::from)
+            .and_then(|next| self.publish_next(next, draft, clock));
+        if published.as_ref().is_err_and(|error| !matches!(error, PublishError::Unknown(_))) {
+            // Where even that fails the next publisher does it, and no reader looks there.
+            let _ = self.folder.remove(NEXT.as_ref());
+        }
+        published
+    }
+
+    /// Leaves a mark and learns what is newest, by a listing where the last publisher's mark was gone.
+    fn begin(&self, file: File, last: Option<Newest>, undisturbed: bool) -> Result<Next, StorageError> {
+        let mark = mark_of(last.as_ref().and_then(|last| last.name.as_ref()));
+        self.leave(mark);
+        let mut newest = match last {
+            Some(last) => last,
+            None => Newest { name: None, seq: self.highest_seq()? },
+        };
+        if !undisturbed {
+            newest.name = newest.name.max(self.highest_name()?);
+        }
+        Ok(Next { file, newest, mark })
+    }
+
+    fn publish_next(
+        &self,
+        mut next: Next,
+        draft: &Draft,
+        clock: &impl Clock,
+    ) -> Result<Published, PublishError> {
         for _ in 0..NAME_ATTEMPTS_MAX {
-            let instant = self.next_instant(newest.name.as_ref(), clock)?;
-            let message = Envelope {
-                id: draft.id.clone(),
-                timestamp: instant.into(),
-                payload: draft.payload.clone(),
-                seq: Some(newest.seq + 1),
-                extra: serde_json::Map::new(),
-            };
-            let name = EntryName::at(instant);
-            self.write_next(&message.to_file_bytes()?)?;
-            if self.link_next(&name)? {
+            let message = self.compose(&next.newest, draft, clock)?;
+            let name = EntryName::at(message.timestamp.instant());
+            self.write_next(&mut next.file, &message)?;
+            if !self.bears(next.mark)? {
+                // Left again before the listing, so that whoever comes after it is noticed too.
+                self.leave(next.mark);
+                next.newest.name = next.newest.name.max(self.highest_name()?);
+            }
+            if next.newest.name.as_ref() < Some(&name) && self.link_next(&name)? {
                 self.finish(&name)?;
                 return Ok(Published { path: self.folder.path().join(name.as_str()), name, message });
             }
-            newest.name = Some(name).max(self.highest_name()?);
+            next.newest.name = next.newest.name.max(Some(name));
         }
         Err(PublishError::NamesTaken(self.folder.path().to_owned()))
+    }
+
+    /// Gives a draft its number and a moment whose name sorts behind every other.
+    fn compose(&self, newest: &Newest, draft: &Draft, clock: &impl Clock) -> Result<Envelope, PublishError> {
+        Ok(Envelope {
+            id: draft.id.clone(),
+            timestamp: self.next_instant(newest.name.as_ref(), clock)?.into(),
+            payload: draft.payload.clone(),
+            seq: Some(newest.seq + 1),
+            extra: serde_json::Map::new(),
+        })
     }
 
     /// Decides what a killed publisher left behind.
@@ -157,21 +213,24 @@ impl Publisher {
         }
     }
 
-    /// Finds the newest name and number, from `.last` alone when nobody else has touched the folder.
-    fn newest(&self) -> Result<Newest, StorageError> {
+    /// Reads the newest message of ours: its name and its number.
+    fn last(&self) -> Result<Option<Newest>, StorageError> {
         let last = self.read_own(LAST)?;
-        let last = last.and_then(|message| Some((EntryName::at(message.timestamp.instant()), message.seq?)));
-        match last {
-            Some((name, seq)) if self.bears_mark_of(&name)? => Ok(Newest { name: Some(name), seq }),
-            Some((name, seq)) => Ok(Newest { name: self.highest_name()?.max(Some(name)), seq }),
-            None => Ok(Newest { name: self.highest_name()?, seq: self.highest_seq()? }),
-        }
+        Ok(last.and_then(|message| {
+            let seq = message.seq.filter(|seq| can_be_followed(*seq))?;
+            Some(Newest { name: Some(EntryName::at(message.timestamp.instant())), seq })
+        }))
     }
 
-    fn bears_mark_of(&self, name: &EntryName) -> Result<bool, StorageError> {
+    /// Tells whether the folder bears this mark still, so that nobody has changed it since.
+    fn bears(&self, mark: Timespec) -> Result<bool, StorageError> {
         let stat = self.folder.stat()?;
-        let mark = mark_of(name);
         Ok((stat.st_mtime, stat.st_mtime_nsec.cast_signed()) == (mark.tv_sec, mark.tv_nsec))
+    }
+
+    /// Leaves a mark. Without it a publisher lists the folder: slower, not wrong.
+    fn leave(&self, mark: Timespec) {
+        let _ = self.folder.set_modified(mark);
     }
 
     fn highest_name(&self) -> Result<Option<EntryName>, StorageError> {
@@ -190,24 +249,48 @@ impl Publisher {
 
     /// Finds the highest number in a mailbox that has no `.last`: a new one, or one on a file system without links.
     fn highest_seq(&self) -> Result<u64, StorageError> {
-        let highest = self.find_message(|message| message.seq.is_some())?;
+        let names = self.highest_names(None)?;
+        let highest = self.find_message(&names, |message| message.seq.is_some_and(can_be_followed))?;
         Ok(highest.and_then(|published| published.message.seq).unwrap_or(0))
     }
 
     fn find(&self, id: &MessageId) -> Result<Option<Published>, StorageError> {
-        self.find_message(|message| message.id == *id)
+        let mut names = self.highest_names(None)?;
+        while let Some(lowest) = names.first() {
+            if let Some(found) = self.find_message(&names, |message| message.id == *id)? {
+                return Ok(Some(found));
+            }
+            names = self.highest_names(Some(lowest))?;
+        }
+        Ok(None)
     }
 
-    /// Finds the newest message that fits.
-    fn find_message(&self, fits: impl Fn(&Envelope) -> bool) -> Result<Option<Published>, StorageError> {
-        let mut names = Vec::new();
-        self.for_each_name(|name| names.push(name))?;
-        names.sort_unstable();
-        for name in names.into_iter().rev() {
-            if let Entry::Message(message) = Entry::read(&self.folder, &name)?
+    /// Lists the highest [`SEARCH_BATCH_NAMES`] names below a bound.
+    fn highest_names(&self, below: Option<&EntryName>) -> Result<BTreeSet<EntryName>, StorageError> {
+        let mut names = BTreeSet::new();
+        self.for_each_name(|name| {
+            if below.is_none_or(|bound| name < *bound) {
+                names.insert(name);
+                if names.len() > SEARCH_BATCH_NAMES {
+                    names.pop_first();
+                }
+            }
+        })?;
+        Ok(names)
+    }
+
+    /// Finds the newest of these messages that fits.
+    fn find_message(
+        &self,
+        names: &BTreeSet<EntryName>,
+        fits: impl Fn(&Envelope) -> bool,
+    ) -> Result<Option<Published>, StorageError> {
+        for name in names.iter().rev() {
+            if let Entry::Message(message) = Entry::read(&self.folder, name)?
                 && fits(&message)
             {
-                return Ok(Some(Published { path: self.folder.path().join(name.as_str()), name, message }));
+                let path = self.folder.path().join(name.as_str());
+                return Ok(Some(Published { name: name.clone(), path, message }));
             }
         }
         Ok(None)
@@ -233,16 +316,17 @@ impl Publisher {
         }
     }
 
-    /// Writes the message under its hidden name and waits until it is on disk.
-    fn write_next(&self, bytes: &[u8]) -> Result<(), StorageError> {
-        let mut file = self.folder.create_file(NEXT.as_ref())?;
-        let written = file.write_all(bytes).map_err(|error| ("write", error));
+    /// Writes the message into the hidden file, in place of an earlier try, and waits until it is on disk.
+    fn write_next(&self, file: &mut File, message: &Envelope) -> Result<(), PublishError> {
+        let bytes = message.to_file_bytes()?;
+        // The envelope is one level more than its payload, and members of a draft can be at odds with each other.
+        Envelope::parse(&bytes)?;
+        let emptied = file.set_len(0).and_then(|()| file.rewind());
+        let written = emptied.and_then(|()| file.write_all(&bytes)).map_err(|error| ("write", error));
         // A descriptor whose sync failed has lost its error, so it is never synced a second time.
         let synced = written.and_then(|()| file.sync_all().map_err(|error| ("sync", error)));
-        synced.map_err(|(operation, error)| {
-            self.forget_next();
-            StorageError::new(operation, self.folder.path().join(NEXT), error)
-        })
+        let failed = |(operation, error)| StorageError::new(operation, self.folder.path().join(NEXT), error);
+        Ok(synced.map_err(failed)?)
     }
 
     /// Gives the written message its name; `false` when a foreign writer has taken it.
@@ -257,34 +341,28 @@ impl Publisher {
         };
         match linked {
             Ok(()) => Ok(true),
-            Err(errno) => {
-                self.forget_next();
-                if errno == Errno::EXIST {
-                    return Ok(false);
-                }
-                Err(StorageError::new("publish", self.folder.path().join(name), errno))
-            }
+            Err(Errno::EXIST) => Ok(false),
+            Err(errno) => Err(StorageError::new("publish", self.folder.path().join(name), errno)),
         }
-    }
-
-    /// Removes what was written in vain. Where even that fails the next publisher does it, and no reader looks there.
-    fn forget_next(&self) {
-        let _ = self.folder.remove(NEXT.as_ref());
     }
 
     /// Makes a visible message durable and leaves what the next publisher needs.
     fn finish(&self, name: &EntryName) -> Result<(), PublishError> {
         // Without `.last` the next publisher finds `.next` and finishes this; on file systems without links it is gone.
         let _ = self.folder.rename(NEXT.as_ref(), LAST.as_ref());
-        self.folder.sync().map_err(PublishError::Unknown)?;
-        // Without the mark the next publisher lists the folder: slower, not wrong.
-        let _ = self.folder.set_modified(mark_of(name));
-        Ok(())
+        // Before the sync, which takes long enough for a foreign writer to come.
+        self.leave(mark_of(Some(name)));
+        self.folder.sync().map_err(PublishError::Unknown)
     }
 }
 
-fn mark_of(newest: &EntryName) -> Timespec {
-    let instant = newest.instant();
+/// Whether there is a number behind this one. Ours never come that far, but a foreign file may say anything.
+fn can_be_followed(seq: u64) -> bool {
+    seq < u64::MAX
+}
+
+fn mark_of(newest: Option<&EntryName>) -> Timespec {
+    let instant = newest.map(EntryName::instant).unwrap_or_default();
     Timespec {
         tv_sec: instant.timestamp(),
         tv_nsec: i64::from(instant.timestamp_subsec_micros()) * 1_000 + MARK_NANOSECONDS,

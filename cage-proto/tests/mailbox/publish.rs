@@ -3,9 +3,11 @@
 use std::cell::Cell;
 use std::fs;
 
-use cage_proto::env::{Clock as _, System};
+use cage_proto::env::{Clock, System};
 use cage_proto::mailbox::{Draft, EntryName, PublishError, publish};
-use chrono::TimeDelta;
+use cage_proto::message::ProgressUpdate;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
 
 use crate::cage::{Cage, Hand, draft, message};
 
@@ -132,4 +134,49 @@ fn names_at_one_microsecond_are_never_shared() {
     let distinct: std::collections::BTreeSet<_> = names.iter().collect();
     assert_eq!(distinct.len(), 100);
     assert_eq!(cage.consume_all().len(), 100);
+}
+
+/// A clock during whose look a foreign writer publishes a message.
+struct Intruder<'a>(&'a Cage, &'static str);
+
+impl Clock for Intruder<'_> {
+    fn now(&self) -> DateTime<Utc> {
+        self.0.put(self.1, &message("foreign"));
+        System.now()
+    }
+}
+
+#[test]
+fn sorts_behind_a_foreign_name_in_the_future_that_appears_during_a_publish() {
+    let cage = Cage::new();
+    cage.send("first", &System);
+    let foreign = "2099-01-01T00-00-00.000Z.json";
+    let during = cage.send("during", &Intruder(&cage, foreign)).name;
+    let after = cage.send("after", &System).name;
+    assert!(during > foreign.parse().unwrap(), "{during} sorts before {foreign}");
+    assert!(after > during, "{after} sorts before {during}");
+}
+
+#[test]
+fn numbers_on_when_nothing_comes_behind_a_foreign_number() {
+    let cage = Cage::new();
+    let highest = message("foreign").replacen('{', r#"{"seq":18446744073709551615,"#, 1);
+    cage.put("2026-01-01T00-00-00Z.json", &highest);
+    assert_eq!(cage.send("a", &System).message.seq, Some(1));
+    fs::remove_file(cage.outbox().join(".last")).unwrap();
+    cage.put(".last", &highest);
+    assert_eq!(cage.send("b", &System).message.seq, Some(2));
+}
+
+#[test]
+fn refuses_a_message_that_its_envelope_makes_too_deep() {
+    let cage = Cage::new();
+    // 31 levels fit into a payload, which is the second level of its message.
+    for (levels, fits) in [(30, true), (31, false)] {
+        let mut update = ProgressUpdate::new("x");
+        update.extra.insert("deep".to_owned(), (0..levels).fold(Value::Null, |inner, _| json!([inner])));
+        let sent = cage.try_send(&Draft { payload: update.into(), ..draft("") }, &System);
+        assert_eq!(sent.is_ok(), fits, "{levels} levels: {sent:?}");
+    }
+    assert_eq!(cage.consume_all(), ["x"]);
 }
