@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use cage_proto::mailbox::{CageDir, ConsumerName, EntryName, InvalidEntryName, Mailbox, NoHome};
 use cage_proto::schedule::Schedule;
-use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{Parser, Subcommand};
+
+use crate::hook::HookArgs;
 
 /// Longest time that is accepted, in seconds: a week.
 const SECONDS_MAX: u64 = 7 * 24 * 3600;
@@ -17,8 +19,19 @@ const EXIT_CODES: &str = "Exit codes: 0 message · 1 time-out · 2 usage · 74 s
 #[derive(Debug, Parser)]
 #[command(name = "cage-poll", version, after_help = EXIT_CODES, args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
     #[command(flatten)]
     pub(crate) poll: PollArgs,
+}
+
+/// What else this program does.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Hook(HookArgs),
+    /// Prints how an agent is to report; appended to each task
+    Instructions,
 }
 
 /// What a plain `cage-poll` does.

@@ -9,12 +9,19 @@
 //! ├── output.rs     what is printed, with control characters made harmless
 //! ├── error.rs      what can go wrong, and the exit code of each
 //! ├── supervise/    the runtime around a headless agent
-//! └── hook/         answers to the agent's hooks, and the settings that install them
+//! ├── hook/         answers to the agent's hooks, and the settings that install them
+//! ├── delivery/     messages on their way to the agent, shared by these two
+//! ├── instructions.rs  how an agent is to report
+//! └── files.rs      small files of the runtime
 //! ```
 
 mod args;
+mod delivery;
 mod error;
+mod files;
 mod follow;
+mod hook;
+mod instructions;
 mod output;
 mod wait;
 
@@ -23,7 +30,7 @@ use std::process::ExitCode;
 use cage_proto::exit_code::Exit;
 use clap::Parser as _;
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 use crate::error::Error;
 
 fn main() -> ExitCode {
@@ -45,6 +52,11 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<Exit, Error> {
+    match args.command {
+        Some(Command::Hook(hook)) => return hook::run(hook),
+        Some(Command::Instructions) => return instructions::run(),
+        None => {}
+    }
     let poll = args.poll;
     if poll.follow { follow::run(&poll) } else { wait::run(&poll) }
 }

@@ -1,0 +1,75 @@
+//! The API failed, and the turn ended for that reason.
+
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use cage_proto::env::{IdSource as _, System};
+use cage_proto::mailbox::{CageDir, Draft, Mailbox, publish};
+use cage_proto::message::ErrorReport;
+use serde_json::Value;
+
+use super::input::Input;
+use super::run::{Reply, parse};
+
+/// Characters of each reason that are passed on.
+const REASON_CHARS_MAX: usize = 2_000;
+
+/// How long a report may take. Only a publisher that was stopped in the middle makes it take that long.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Reasons that a later try does not mend.
+const LASTING: [&str; 4] =
+    ["authentication_failed", "billing_error", "oauth_org_not_allowed", "invalid_request"];
+
+pub(super) fn answer(dir: &CageDir, raw: &[u8]) -> Reply {
+    let payload = report(&parse(raw)?).into();
+    let draft = Draft { id: System.next_id(), may_be_a_repeat: false, payload };
+    let outbox = dir.mailbox(Mailbox::Outbox);
+    let (done, outcome) = mpsc::channel();
+    // A publish waits for the mailbox's lock much longer than a hook may; ended in that wait it has written nothing.
+    thread::spawn(move || done.send(publish(&outbox, &draft, &System).map(|_| ())));
+    outcome.recv_timeout(PATIENCE)??;
+    Ok(None)
+}
+
+fn report(input: &Input) -> ErrorReport {
+    let reason = input.error.as_ref().map_or_else(|| "unknown".to_owned(), text);
+    let details = [input.error_details.as_ref().map(text), input.last_assistant_message.clone()];
+    let details: Vec<String> = details.into_iter().flatten().map(|text| cut(&text)).collect();
+    let recoverable = !LASTING.contains(&reason.as_str());
+    let message = format!("the API failed with {}: {}", cut(&reason), details.join(" · "));
+    ErrorReport::new("api_failure", message, recoverable)
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(REASON_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(input: &str) -> (String, bool) {
+        let report = report(&serde_json::from_str(input).unwrap());
+        (report.message, report.recoverable)
+    }
+
+    #[test]
+    fn passes_on_the_reason_and_whether_a_later_try_helps() {
+        let (message, recoverable) =
+            shown(r#"{"error":"overloaded","last_assistant_message":"API Error: 529"}"#);
+        assert_eq!((message.as_str(), recoverable), ("the API failed with overloaded: API Error: 529", true));
+        assert!(!shown(r#"{"error":"authentication_failed"}"#).1);
+    }
+
+    #[test]
+    fn takes_a_reason_of_any_shape() {
+        assert_eq!(shown(r#"{"error":{"a":1}}"#).0, r#"the API failed with {"a":1}: "#);
+        assert_eq!(shown("{}").0, "the API failed with unknown: ");
+    }
+}
