@@ -53,16 +53,13 @@ RUN if taken=$(id -nu "${CAGE_UID}" 2>/dev/null); then userdel "${taken}"; fi \
  && git config --system user.email cage@localhost \
  && git config --system init.defaultBranch main
 
-# The version is pinned: an update in the middle of a run would undo that.
 ENV TRUSTY_CAGE=1 \
-    DISABLE_AUTOUPDATER=1 \
     LANG=C.UTF-8
 
 # The programs last, since they change most.
 COPY dist/cage-send dist/cage-poll /usr/local/bin/
 # The hooks and the time-outs of Claude Code come from the program that answers those hooks, so they cannot drift apart.
-RUN chmod 0755 /usr/local/bin/cage-send /usr/local/bin/cage-poll \
- && ln -s cage-poll /usr/local/bin/cage-wait \
+RUN ln -s cage-poll /usr/local/bin/cage-wait \
  && install -d /etc/claude-code \
  && cage-poll hook settings > /etc/claude-code/managed-settings.json
 
