@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::entry_name::EntryName;
 use super::error::StorageError;
-use super::folder::{Folder, Locked};
+use super::folder::{Folder, Locked, Small};
 use super::layout::{CageDir, ConsumerName};
 use super::progress::Progress;
 use crate::limits::{CONSUMED_NAMES_MAX, CURSOR_BYTES_MAX};
@@ -40,10 +40,13 @@ impl Cursor {
 
     pub(crate) fn read(&self) -> Result<(Progress, Health), StorageError> {
         let remembered = self.folder.read_small(self.name.progress_file().as_ref(), PROGRESS_BYTES_MAX)?;
-        let remembered = remembered.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
-        let bytes =
-            self.folder.read_small(self.name.cursor_file().as_ref(), CURSOR_BYTES_MAX)?.unwrap_or_default();
-        let text = String::from_utf8_lossy(&bytes);
+        let remembered =
+            remembered.into_bytes().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+        let text = match self.folder.read_small(self.name.cursor_file().as_ref(), CURSOR_BYTES_MAX)? {
+            Small::Missing => String::new(),
+            Small::Read(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Small::Strange => return Ok((Progress::restore(None, &remembered), Health::Damaged)),
+        };
         let (cursor, health) = match text.trim() {
             // The tool this protocol comes from makes an empty cursor file before the first message.
             "" => (None, Health::Sound),

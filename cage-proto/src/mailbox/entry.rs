@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use rustix::fs::{FileType, Stat};
 use rustix::io::Errno;
 
@@ -30,6 +32,8 @@ pub(crate) enum Entry {
 pub(crate) struct Version {
     size: i64,
     modified: (i64, i64),
+    /// When anything about the file changed; unlike the above this cannot be set.
+    changed: (i64, i64),
 }
 
 /// Says why a file is no message.
@@ -87,7 +91,18 @@ impl Entry {
 
 impl Version {
     fn of(stat: &Stat) -> Self {
-        Self { size: stat.st_size, modified: (stat.st_mtime, stat.st_mtime_nsec.cast_signed()) }
+        Self {
+            size: stat.st_size,
+            modified: (stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
+            changed: (stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
+        }
+    }
+
+    /// Returns how long ago the file changed, by the system's clock; nothing when that lies in the future.
+    pub(crate) fn age(&self, now: DateTime<Utc>) -> Duration {
+        let (seconds, nanoseconds) = self.changed;
+        let changed = DateTime::from_timestamp(seconds, u32::try_from(nanoseconds).unwrap_or(0));
+        changed.and_then(|changed| (now - changed).to_std().ok()).unwrap_or_default()
     }
 }
 

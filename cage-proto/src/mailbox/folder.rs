@@ -26,6 +26,24 @@ pub(crate) struct Folder {
     path: PathBuf,
 }
 
+/// What stands under the name of a small file.
+pub(crate) enum Small {
+    Missing,
+    Read(Vec<u8>),
+    /// A link, a folder, a FIFO, or something larger than ours ever are.
+    Strange,
+}
+
+impl Small {
+    /// Returns its bytes, none for what is not ours.
+    pub(crate) fn into_bytes(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Read(bytes) => Some(bytes),
+            Self::Missing | Self::Strange => None,
+        }
+    }
+}
+
 /// Holds a lock until it is dropped, or until its process ends in whatever way.
 #[derive(Debug)]
 pub(crate) struct Locked {
@@ -111,19 +129,34 @@ impl Folder {
         retry_on_intr(|| rustix::fs::openat(&self.fd, name, flags, Mode::empty())).map(File::from)
     }
 
-    /// Reads a small file of our own, or nothing when it is missing, no regular file or larger than the limit.
-    pub(crate) fn read_small(&self, name: &OsStr, limit: usize) -> Result<Option<Vec<u8>>, StorageError> {
+    /// Reads a small file of our own; one that is no regular file or larger than the limit holds nothing of ours.
+    pub(crate) fn read_small(&self, name: &OsStr, limit: usize) -> Result<Small, StorageError> {
         let file = match self.open_file(name) {
             Ok(file) => file,
-            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return Ok(None),
+            Err(Errno::NOENT) => return Ok(Small::Missing),
+            Err(Errno::LOOP | Errno::NXIO) => return Ok(Small::Strange),
             Err(errno) => return Err(self.error("open", name, errno)),
         };
         let failed = |error| StorageError::new("read", self.path.join(name), error);
         if !file.metadata().map_err(failed)?.is_file() {
-            return Ok(None);
+            return Ok(Small::Strange);
         }
         let bytes = read_up_to(&file, limit).map_err(failed)?;
-        Ok((bytes.len() <= limit).then_some(bytes))
+        Ok(if bytes.len() <= limit { Small::Read(bytes) } else { Small::Strange })
+    }
+
+    /// Fails when the folder's path does not lead to it any more, since whoever writes there now is not seen here.
+    pub(crate) fn check_in_place(&self) -> Result<(), StorageError> {
+        let here = self.stat()?;
+        let there = retry_on_intr(|| rustix::fs::stat(&self.path));
+        match there {
+            Ok(there) if (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino) => Ok(()),
+            Err(errno) if errno != Errno::NOENT => Err(StorageError::new("look at", &self.path, errno)),
+            _ => {
+                let moved = io::Error::new(io::ErrorKind::NotFound, "it was removed or replaced meanwhile");
+                Err(StorageError::new("read the folder", &self.path, moved))
+            }
+        }
     }
 
     /// Makes a file that was not there before.
@@ -169,23 +202,46 @@ impl Folder {
 
     /// Takes the lock of a lock file, waiting for it at most `patience`; nothing when it is still held then.
     pub(crate) fn lock(&self, name: &OsStr, patience: Duration) -> Result<Option<Locked>, StorageError> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let fd = retry_on_intr(|| rustix::fs::openat(&self.fd, name, flags, FILE_MODE));
-        let file = File::from(fd.map_err(|errno| self.error("open the lock", name, errno))?);
         let begun = Instant::now();
         let mut pause = LOCK_RETRY.0;
+        let mut file = self.open_lock(name)?;
         loop {
             match file.try_lock_exclusive() {
+                // Someone removed the file that was waited for, and others lock a new one.
+                Ok(()) if !self.leads_to(name, &file)? => file = self.open_lock(name)?,
                 Ok(()) => return Ok(Some(Locked { _file: file })),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                     return Err(StorageError::new("lock", self.path.join(name), error));
                 }
                 Err(_) if begun.elapsed() >= patience => return Ok(None),
-                Err(_) => std::thread::sleep(pause),
+                Err(_) => {
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(LOCK_RETRY.1);
+                }
             }
-            pause = (pause * 2).min(LOCK_RETRY.1);
         }
+    }
+
+    fn open_lock(&self, name: &OsStr) -> Result<File, StorageError> {
+        let open = |access| {
+            let flags = access | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            retry_on_intr(|| rustix::fs::openat(&self.fd, name, flags, FILE_MODE))
+        };
+        // A lock file that another user made can only be read, which is enough where files are local.
+        let file = match open(OFlags::RDWR) {
+            Err(Errno::ACCESS) => open(OFlags::RDONLY),
+            opened => opened,
+        };
+        file.map(File::from).map_err(|errno| self.error("open the lock", name, errno))
+    }
+
+    /// Tells whether a name still leads to this open file.
+    fn leads_to(&self, name: &OsStr, file: &File) -> Result<bool, StorageError> {
+        let opened =
+            retry_on_intr(|| rustix::fs::fstat(file)).map_err(|errno| self.error("look at", name, errno))?;
+        let named = self.stat_of(name)?;
+        Ok(named.is_some_and(|named| (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)))
     }
 }
 

@@ -1,10 +1,11 @@
 //! What a consumer has taken out of a mailbox.
 
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 
-use super::entry_name::EntryName;
+use super::entry_name::{EntryName, InvalidEntryName};
 use crate::limits::{CONSUMED_NAMES_MAX, LOOK_BACK};
 
 /// Which names a consumer has taken: all up to a floor, and some behind it one by one.
@@ -18,32 +19,43 @@ pub struct Progress {
     /// The last name consumed in turn: what the cursor file holds.
     cursor: Option<EntryName>,
     /// Names above the floor that were consumed.
-    taken: BTreeSet<EntryName>,
+    taken: BTreeMap<EntryName, Taken>,
 }
+
+/// How a name was consumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// When it was the next one; the cursor moved to it.
+    InTurn,
+    /// Before its turn; the cursor stayed.
+    Ahead,
+}
+
+/// Begins the line of a name that was taken ahead of its turn.
+const AHEAD: char = '+';
 
 impl Progress {
     /// Begins behind a name, without looking back.
     pub fn after(name: Option<EntryName>) -> Self {
-        Self { floor: name.clone(), cursor: name, taken: BTreeSet::new() }
+        Self { floor: name.clone(), cursor: name, taken: BTreeMap::new() }
     }
 
     /// Joins what the cursor file says with what was remembered beside it.
     ///
-    /// The cursor file wins: another tool may have moved it, and then nothing is known about the names it passed; or
-    /// someone removed it to see everything again.
+    /// The cursor file wins. Somebody may have moved it on, and then nothing is known about the names that it passed; or
+    /// back, or removed it, to see messages again. A reader that was killed between the two files looks like the latter.
     pub(crate) fn restore(cursor: Option<EntryName>, remembered: &str) -> Self {
         let Some(remembered) = Self::parse(remembered) else { return Self::after(cursor) };
-        if cursor.is_none() && remembered.cursor.is_some() {
-            return Self::default();
-        }
-        let ours = cursor == remembered.cursor
-            || cursor.as_ref().is_some_and(|name| remembered.taken.contains(name));
-        let floor = if ours {
-            remembered.floor.filter(|floor| Some(floor) <= cursor.as_ref())
-        } else {
-            cursor.clone()
+        let floor = match cursor.cmp(&remembered.cursor) {
+            Ordering::Equal => return remembered,
+            Ordering::Less if cursor.is_none() => return Self::default(),
+            Ordering::Less => remembered.floor.min(cursor.clone()),
+            Ordering::Greater => cursor.clone(),
         };
-        let taken = remembered.taken.into_iter().filter(|name| Some(name) > floor.as_ref()).collect();
+        let mut taken = remembered.taken;
+        taken.retain(|name, how| {
+            Some(name) > floor.as_ref() && (Some(name) <= cursor.as_ref() || *how == Taken::Ahead)
+        });
         Self { floor, cursor, taken }
     }
 
@@ -59,20 +71,24 @@ impl Progress {
 
     /// Tells whether a name was consumed.
     pub fn is_consumed(&self, name: &EntryName) -> bool {
-        Some(name) <= self.floor.as_ref() || self.taken.contains(name)
+        Some(name) <= self.floor.as_ref() || self.taken.contains_key(name)
     }
 
     /// Takes a name in turn: the cursor moves to it, but never back.
     pub fn consume(&mut self, name: &EntryName) {
-        self.consume_ahead(name);
+        self.take(name, Taken::InTurn);
         self.cursor = self.cursor.take().max(Some(name.clone()));
         self.raise_floor();
     }
 
     /// Takes a name out of turn: the cursor stays, so that what came before it is still delivered.
     pub fn consume_ahead(&mut self, name: &EntryName) {
+        self.take(name, Taken::Ahead);
+    }
+
+    fn take(&mut self, name: &EntryName, how: Taken) {
         if !self.is_consumed(name) {
-            self.taken.insert(name.clone());
+            self.taken.insert(name.clone(), how);
         }
     }
 
@@ -81,11 +97,11 @@ impl Progress {
         let Some(cursor) = &self.cursor else { return };
         let window = TimeDelta::from_std(LOOK_BACK).unwrap_or_default();
         let edge = EntryName::at(cursor.instant().checked_sub_signed(window).unwrap_or_default());
-        while let Some(first) = self.taken.first().filter(|first| *first <= cursor) {
+        while let Some((first, _)) = self.taken.first_key_value().filter(|(first, _)| *first <= cursor) {
             if *first > edge && self.taken.len() <= CONSUMED_NAMES_MAX {
                 break;
             }
-            self.floor = self.taken.pop_first().max(self.floor.take());
+            self.floor = self.taken.pop_first().map(|(name, _)| name).max(self.floor.take());
         }
     }
 
@@ -93,7 +109,10 @@ impl Progress {
     pub(crate) fn to_text(&self) -> String {
         let line = |name: Option<&EntryName>| name.map_or("-", EntryName::as_str).to_owned();
         let mut lines = vec![line(self.floor.as_ref()), line(self.cursor.as_ref())];
-        lines.extend(self.taken.iter().map(|name| name.as_str().to_owned()));
+        lines.extend(self.taken.iter().map(|(name, how)| match how {
+            Taken::InTurn => name.to_string(),
+            Taken::Ahead => format!("{AHEAD}{name}"),
+        }));
         lines.join("\n") + "\n"
     }
 
@@ -103,7 +122,11 @@ impl Progress {
         let mut lines = text.strip_suffix('\n')?.split('\n');
         let floor = name(lines.next()?)?;
         let cursor = name(lines.next()?)?;
-        let taken = lines.map(str::parse).collect::<Result<_, _>>().ok()?;
+        let taken = lines.map(|line| match line.strip_prefix(AHEAD) {
+            Some(name) => Ok((name.parse()?, Taken::Ahead)),
+            None => Ok((line.parse()?, Taken::InTurn)),
+        });
+        let taken = taken.collect::<Result<_, InvalidEntryName>>().ok()?;
         Some(Self { floor, cursor, taken })
     }
 }
@@ -180,12 +203,25 @@ mod tests {
     }
 
     #[test]
-    fn remembers_what_was_printed_when_the_cursor_file_was_not_written_any_more() {
-        let mut ours = after(&[20]);
-        ours.consume(&at(24));
-        let restored = Progress::restore(Some(at(20)), &ours.to_text());
+    fn delivers_again_what_lies_behind_a_cursor_that_was_not_written_or_moved_back() {
+        let ours = after(&[20, 24, 28]);
+        let restored = Progress::restore(Some(at(24)), &ours.to_text());
+        assert!(!restored.is_consumed(&at(28)));
         assert!(restored.is_consumed(&at(24)));
-        assert!(!restored.is_consumed(&at(30)));
+        assert!(!restored.is_consumed(&at(22)), "a late name is still looked for");
+        assert!(!Progress::restore(Some(at(10)), &ours.to_text()).is_consumed(&at(20)));
+    }
+
+    #[test]
+    fn remembers_what_was_taken_ahead_wherever_the_cursor_is_put() {
+        let mut ours = after(&[20]);
+        ours.consume_ahead(&at(50));
+        ours.consume(&at(51));
+        for cursor in [10, 20, 30, 49] {
+            let restored = Progress::restore(Some(at(cursor)), &ours.to_text());
+            assert!(restored.is_consumed(&at(50)), "{cursor}");
+            assert!(!restored.is_consumed(&at(51)), "{cursor}");
+        }
     }
 
     proptest! {
@@ -195,7 +231,7 @@ mod tests {
             for (seconds, ahead) in steps {
                 if ahead { progress.consume_ahead(&at(seconds)) } else { progress.consume(&at(seconds)) }
             }
-            prop_assert_eq!(&Progress::restore(progress.cursor.clone(), &progress.to_text()), &progress);
+            prop_assert_eq!(Progress::restore(progress.cursor.clone(), &progress.to_text()), progress);
         }
 
         #[test]

@@ -299,7 +299,7 @@ impl Publisher {
     /// Reads one of our hidden files; one that cannot be understood is as good as none.
     fn read_own(&self, name: &str) -> Result<Option<Envelope>, StorageError> {
         let bytes = self.folder.read_small(name.as_ref(), MESSAGE_BYTES_MAX)?;
-        Ok(bytes.and_then(|bytes| Envelope::parse(&bytes).ok()))
+        Ok(bytes.into_bytes().and_then(|bytes| Envelope::parse(&bytes).ok()))
     }
 
     fn next_instant(

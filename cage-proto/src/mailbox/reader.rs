@@ -5,6 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use chrono::Utc;
+
 use super::entry::{Entry, Fault, Version};
 use super::entry_name::EntryName;
 use super::error::StorageError;
@@ -39,6 +41,9 @@ pub enum Notice {
     /// The folder holds so many files that listing it is slow.
     #[error("{0} files in the mailbox; remove consumed ones to keep it fast")]
     Crowded(usize),
+    /// A file that ends in the middle of its JSON is given time, and the messages behind it wait.
+    #[error("{0} is not finished yet; messages behind it wait until it is, or until nobody goes on with it")]
+    HeldUp(EntryName),
     /// The cursor file could not be understood, so everything is delivered again.
     #[error("the cursor file is damaged, so messages are delivered again from the first one on")]
     DamagedCursor,
@@ -81,6 +86,7 @@ impl Reader {
     /// Lists the folder twice and keeps what may be delivered. Returns whether anything is pending, delivered now or
     /// only after a later scan.
     pub(crate) fn scan(&mut self, progress: &Progress) -> Result<bool, StorageError> {
+        self.folder.check_in_place()?;
         let mut first = Scan::first(progress);
         self.folder.list(|name| first.see(name))?;
         let (strays, entries) = (first.strays().clone(), first.entries());
@@ -129,19 +135,23 @@ impl Reader {
     }
 
     /// Gives an incomplete file time to become whole, as long as its writer goes on.
+    ///
+    /// The time since its last change counts, not only what this reader saw of it: otherwise programs that look shortly
+    /// and often would never get past a file that nobody finishes.
     fn wait_for(&mut self, name: EntryName, version: Version, now: Instant) -> Found {
+        let changed = now.checked_sub(version.age(Utc::now())).unwrap_or(now);
         let unfinished = match self.unfinished.take() {
             Some(before) if before.name == name && before.version == version => before,
-            Some(before) if before.name == name => Unfinished { version, unchanged_since: now, ..before },
-            _ => Unfinished { name: name.clone(), version, first_seen: now, unchanged_since: now },
+            Some(before) if before.name == name => Unfinished { version, unchanged_since: changed, ..before },
+            _ => Unfinished { name: name.clone(), version, first_seen: now, unchanged_since: changed },
         };
         let left_of = |since: Instant, limit: Duration| limit.saturating_sub(now.duration_since(since));
         let left = left_of(unfinished.unchanged_since, PARTIAL_FILE_GRACE)
             .min(left_of(unfinished.first_seen, PARTIAL_FILE_MAX));
+        self.unfinished = Some(unfinished);
         if left.is_zero() {
             return Found::Malformed(name, MessageError::Incomplete.into());
         }
-        self.unfinished = Some(unfinished);
         Found::Unfinished(name, left)
     }
 

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixListener;
 use std::time::Duration;
 
 use cage_proto::env::System;
+use cage_proto::limits::PARTIAL_FILE_GRACE;
 use cage_proto::mailbox::{ConsumerName, Draft, Found, Mailbox, Notice, Waited, Waiter, Wanted};
 use cage_proto::message::{InfoResponse, Payload, ProgressUpdate};
 use cage_proto::schedule::Schedule;
@@ -128,4 +129,64 @@ fn takes_an_answer_ahead_of_its_turn() {
     assert_eq!(wait(), Waited::Delivered);
     assert_eq!(wait(), Waited::TimedOut);
     assert_eq!(cage.consume_all(), ["first", "last"]);
+}
+
+#[test]
+fn delivers_again_what_lies_behind_a_cursor_that_somebody_moved_back() {
+    let cage = Cage::new();
+    for second in 1..=3 {
+        cage.put(&format!("2026-01-01T00-00-0{second}Z.json"), &message(&second.to_string()));
+    }
+    assert_eq!(cage.consume_all(), ["1", "2", "3"]);
+    let cursor = cage.dir.cursors().join("outbox.cursor");
+    for (back_to, expected) in [("2", vec!["3"]), ("1", vec!["2", "3"])] {
+        fs::write(&cursor, format!("2026-01-01T00-00-0{back_to}Z.json")).unwrap();
+        assert_eq!(cage.consume_all(), expected);
+    }
+}
+
+#[test]
+fn delivers_what_is_behind_many_files_that_nobody_finishes() {
+    let cage = Cage::new();
+    for second in 10..40 {
+        cage.put(&format!("2026-01-01T00-00-{second}Z.json"), r#"{"id":"#);
+    }
+    cage.put("2026-01-01T00-00-40Z.json", &message("behind"));
+    let mut waiter =
+        Waiter::open(&cage.dir, Mailbox::Outbox, ConsumerName::of(Mailbox::Outbox), Schedule::default())
+            .unwrap();
+    // Many times less than the files would take one after the other.
+    let end = waiter.wait(Wanted::Next, PARTIAL_FILE_GRACE * 4, None, &mut |_| Ok(())).unwrap();
+    assert_eq!(end, Waited::Delivered);
+}
+
+#[test]
+fn a_new_reader_does_not_begin_to_wait_for_an_old_file() {
+    let cage = Cage::new();
+    cage.put("2026-01-01T00-00-01Z.json", r#"{"id":"#);
+    cage.put("2026-01-01T00-00-02Z.json", &message("behind"));
+    // Each program has its own reader, and none of them waits as long as an unfinished file is given.
+    let patience = PARTIAL_FILE_GRACE / 4;
+    let look = || {
+        let name = ConsumerName::of(Mailbox::Outbox);
+        let mut waiter = Waiter::open(&cage.dir, Mailbox::Outbox, name, Schedule::default()).unwrap();
+        waiter.wait(Wanted::Next, patience, None, &mut |_| Ok(())).unwrap()
+    };
+    assert!((0..8).any(|_| look() == Waited::Delivered));
+}
+
+#[test]
+fn says_that_a_cursor_is_damaged_that_is_no_small_file() {
+    for damage in ["too large", "a folder"] {
+        let cage = Cage::new();
+        fs::create_dir_all(cage.dir.cursors()).unwrap();
+        let cursor = cage.dir.cursors().join("outbox.cursor");
+        match damage {
+            "a folder" => fs::create_dir(cursor).unwrap(),
+            _ => fs::write(cursor, "x".repeat(10_000)).unwrap(),
+        }
+        let mut consumer = cage.consumer();
+        drop(consumer.begin(Duration::ZERO).unwrap());
+        assert_eq!(consumer.take_notices(), [Notice::DamagedCursor], "{damage}");
+    }
 }
