@@ -46,6 +46,15 @@ impl Host {
         Ok(Self::new(Backend::Docker(Engine::connect().await?)))
     }
 
+    /// Connects to the Docker engine at an endpoint, for example `unix:///run/user/1000/docker.sock` or
+    /// `tcp://127.0.0.1:2375`.
+    ///
+    /// # Errors
+    /// [`EngineError::Unreachable`](crate::EngineError::Unreachable) when nothing answers there.
+    pub async fn connect_to(endpoint: &str) -> Result<Self> {
+        Ok(Self::new(Backend::Docker(Engine::connect_to(endpoint).await?)))
+    }
+
     /// Uses plain folders and child processes of this machine instead of containers: **no isolation**, for tests and
     /// for a first look.
     ///

@@ -9,5 +9,8 @@ pub(crate) const NAME: &str = "dev.cage.name";
 /// The version of this library that made it.
 pub(crate) const VERSION: &str = "dev.cage.version";
 
+/// Unique for each creation, so that a container whose creation was never answered can be told from all others.
+pub(crate) const CREATION: &str = "dev.cage.creation";
+
 /// What every label of ours begins with; callers' own labels may not.
 pub(crate) const PREFIX: &str = "dev.cage.";

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use cage_proto::env::{IdSource as _, System};
+
 use super::labels;
 use super::name::CageName;
 use super::resources::Resources;
@@ -154,6 +156,7 @@ impl CageSpec {
         labels.insert(labels::MANAGED.to_owned(), "true".to_owned());
         labels.insert(labels::NAME.to_owned(), name.to_string());
         labels.insert(labels::VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+        labels.insert(labels::CREATION.to_owned(), System.next_id().to_string());
         let Self { source, image, resources, network, env, .. } = self;
         Ok(PlannedCage { name, source, image, resources, network, env, labels })
     }

@@ -26,14 +26,16 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Connects to `DOCKER_HOST`, or to the local socket, and agrees on the API version.
+    /// Connects to `DOCKER_HOST`, or to the local socket.
     pub(crate) async fn connect() -> Result<Self> {
-        let endpoint = std::env::var("DOCKER_HOST")
-            .ok()
-            .filter(|host| !host.is_empty())
-            .unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
-        let unreachable = |reason: String| EngineError::Unreachable { endpoint: endpoint.clone(), reason };
-        let docker = Docker::connect_with_host(&endpoint)
+        let named = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+        Self::connect_to(named.as_deref().unwrap_or(DEFAULT_ENDPOINT)).await
+    }
+
+    /// Connects to an endpoint and agrees on the API version.
+    pub(crate) async fn connect_to(endpoint: &str) -> Result<Self> {
+        let unreachable = |reason: String| EngineError::Unreachable { endpoint: endpoint.to_owned(), reason };
+        let docker = Docker::connect_with_host(endpoint)
             .map_err(|error| unreachable(error.to_string()))?
             .with_timeout(CALL_DEADLINE);
         let negotiated = timeout(CONNECT_DEADLINE, docker.negotiate_version())

@@ -13,7 +13,7 @@ use super::error::Blame;
 use crate::backend::{CageId, Found, USER};
 use crate::cage::labels;
 use crate::cage::{CageName, Network, PlannedCage};
-use crate::error::{EngineError, RequestError, Result};
+use crate::error::{EngineError, Error, RequestError, Result};
 
 /// Nanoseconds of processor time a second that stand for one processor.
 const NANO_CPUS_PER_CPU: i64 = 1_000_000_000;
@@ -27,12 +27,26 @@ impl Engine {
         const OPERATION: &str = "create the container";
         let options = CreateContainerOptionsBuilder::new().name(&plan.name.container()).build();
         let call = self.docker.create_container(Some(options), self.container_config(plan));
-        match self.try_call(OPERATION, call).await? {
-            Ok(created) => Ok(CageId::new(created.id)),
-            Err(Blame::Conflict) => Err(RequestError::NameTaken { name: plan.name.to_string() }.into()),
-            Err(Blame::NotFound) => Err(EngineError::ImageMissing { image: plan.image.clone() }.into()),
-            Err(blame) => Err(blame.into_error(OPERATION)),
+        let error = match self.try_call(OPERATION, call).await {
+            Ok(Ok(created)) => return Ok(CageId::new(created.id)),
+            Ok(Err(Blame::Conflict)) => RequestError::NameTaken { name: plan.name.to_string() }.into(),
+            Ok(Err(Blame::NotFound)) => EngineError::ImageMissing { image: plan.image.clone() }.into(),
+            Ok(Err(blame)) => blame.into_error(OPERATION),
+            Err(error) => error,
+        };
+        if matches!(error, Error::Engine(EngineError::TimedOut { .. } | EngineError::Lost { .. })) {
+            // The engine may have created it all the same; if it cannot be asked now, the labels tell a later run.
+            let _ = self.remove_unanswered(plan).await;
         }
+        Err(error)
+    }
+
+    async fn remove_unanswered(&self, plan: &PlannedCage) -> Result<()> {
+        let Some(creation) = plan.labels.get(labels::CREATION) else { return Ok(()) };
+        for container in self.list_labelled(vec![format!("{}={creation}", labels::CREATION)]).await? {
+            self.remove_container(&CageId::new(container.id.unwrap_or_default())).await?;
+        }
+        Ok(())
     }
 
     /// Starts a created container.
@@ -56,10 +70,13 @@ impl Engine {
     pub(crate) async fn list_containers(&self, name: Option<&CageName>) -> Result<Vec<Found>> {
         let mut filter = vec![format!("{}=true", labels::MANAGED)];
         filter.extend(name.map(|name| format!("{}={name}", labels::NAME)));
-        let filters = HashMap::from([("label", filter)]);
+        Ok(self.list_labelled(filter).await?.into_iter().filter_map(found).collect())
+    }
+
+    async fn list_labelled(&self, labels: Vec<String>) -> Result<Vec<ContainerSummary>> {
+        let filters = HashMap::from([("label", labels)]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-        let listed = self.call("list the containers", self.docker.list_containers(Some(options))).await?;
-        Ok(listed.into_iter().filter_map(found).collect())
+        self.call("list the containers", self.docker.list_containers(Some(options))).await
     }
 
     fn container_config(&self, plan: &PlannedCage) -> ContainerCreateBody {
