@@ -11,6 +11,9 @@ use serde_json::json;
 /// Longest name that is shown, in characters.
 const NAME_CHARS_MAX: usize = 120;
 
+/// Longest reason that is shown, in characters. A reason can repeat what stands in a file.
+const REASON_CHARS_MAX: usize = 300;
+
 /// Writes a line to stdout and waits until it has been taken.
 pub(crate) fn print(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
@@ -25,7 +28,7 @@ pub(crate) fn message_line(name: &EntryName, message: &Envelope) -> String {
 
 /// One line of `--follow` for a file that is no message.
 pub(crate) fn malformed_line(name: &str, why: &str) -> String {
-    format!("{}\n", json!({ "name": name, "malformed": why }))
+    format!("{}\n", json!({ "name": name, "malformed": harmless(why, REASON_CHARS_MAX) }))
 }
 
 /// One line of `--follow` that says that it is alive.
@@ -35,7 +38,7 @@ pub(crate) fn heartbeat_line() -> String {
 
 /// Tells on stderr what was passed.
 pub(crate) fn warn_malformed(name: &EntryName, fault: &Fault) {
-    eprintln!("POLL_MALFORMED {name}: {}", harmless(&fault.to_string()));
+    eprintln!("POLL_MALFORMED {name}: {}", harmless(&fault.to_string(), REASON_CHARS_MAX));
 }
 
 /// Tells on stderr what was noticed about the folder.
@@ -48,12 +51,12 @@ pub(crate) fn warn_notice(notice: &Notice) {
 
 /// Shows a file name without what would drive a terminal, cut to a bearable length.
 pub(crate) fn printable(name: &OsStr) -> String {
-    harmless(&name.to_string_lossy())
+    harmless(&name.to_string_lossy(), NAME_CHARS_MAX)
 }
 
-fn harmless(text: &str) -> String {
-    let mut shown: String = text.chars().take(NAME_CHARS_MAX).flat_map(escaped).collect();
-    if text.chars().nth(NAME_CHARS_MAX).is_some() {
+fn harmless(text: &str, chars_max: usize) -> String {
+    let mut shown: String = text.chars().take(chars_max).flat_map(escaped).collect();
+    if text.chars().nth(chars_max).is_some() {
         shown.push('…');
     }
     shown
@@ -78,5 +81,12 @@ mod tests {
         let name = OsStr::from_bytes(b"\x1b[2J\n\xff\xe2\x80\xae.json");
         insta::assert_snapshot!(printable(name), @r"\u{1b}[2J\n�\u{202e}.json");
         assert_eq!(printable(OsStr::new(&"x".repeat(500))).chars().count(), NAME_CHARS_MAX + 1);
+    }
+
+    #[test]
+    fn shows_a_hostile_reason_without_its_teeth() {
+        let why = format!("member `\u{9b}31m{}` is there twice", "x".repeat(100_000));
+        let line = malformed_line("a.json", &why);
+        assert!(line.len() < 400 && !line.trim_end().contains(char::is_control), "{line}");
     }
 }

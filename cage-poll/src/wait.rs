@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use cage_proto::env::{IdSource as _, System};
 use cage_proto::exit_code::Exit;
-use cage_proto::mailbox::{CageDir, Draft, Event, Follow, Item, Mailbox, Waited, Waiter, Wanted, publish};
+use cage_proto::limits::LOCK_WAIT_MAX;
+use cage_proto::mailbox::{
+    CageDir, Draft, Event, Follow, Item, Mailbox, Waited, Waiter, Wanted, leads_nowhere, publish,
+};
 use cage_proto::message::GoingIdle;
 
 use crate::args::{PollArgs, Since};
@@ -52,9 +55,12 @@ fn look_from_cursor(args: &PollArgs, dir: &CageDir) -> Result<Waited, Error> {
             Ok(())
         }
     };
+    if args.all && leads_nowhere(io::stdout().as_fd()) {
+        return Ok(Waited::Closed);
+    }
     if args.all {
-        waiter.drain(args.peek, &mut deliver)?;
-        return Ok(Waited::Delivered);
+        let messages = waiter.drain(args.peek, LOCK_WAIT_MAX, &mut deliver)?;
+        return messages.map(|_| Waited::Delivered).ok_or(Error::CursorInUse);
     }
     let wanted = match &args.reply_to {
         Some(request) => Wanted::ReplyTo(request),

@@ -17,7 +17,7 @@ use super::error::StorageError;
 use super::folder::{Folder, Locked};
 use super::progress::Progress;
 use super::reader::{Found, Notice, Reader};
-use super::watch::{Wake, Watch};
+use super::watch::{Wake, Watch, leads_nowhere};
 use crate::message::Envelope;
 use crate::schedule::Schedule;
 
@@ -111,6 +111,9 @@ impl Follow {
     /// # Errors
     /// When the folder or a file in it cannot be read for a reason that is not the file's own.
     pub fn next(&mut self, timeout: Duration, output: Option<BorrowedFd<'_>>) -> Result<Item, StorageError> {
+        if output.is_some_and(leads_nowhere) {
+            return Ok(Item::Closed);
+        }
         let deadline = Instant::now() + timeout;
         loop {
             if let Some(item) = self.take_pending()? {
@@ -147,10 +150,9 @@ impl Follow {
         }
     }
 
+    /// Takes the names of events. Those for which there is no room are found by a scan, once the others are delivered.
     fn offer(&mut self, names: &[OsString]) {
-        for name in names {
-            self.reader.offer(name, &self.progress);
-        }
+        self.caught_up = names.iter().all(|name| self.reader.offer(name, &self.progress));
     }
 
     /// Waits for events, for the next look by the schedule, or for an unfinished file to be given up.

@@ -44,4 +44,4 @@ pub use publish::{Draft, PublishError, Published, publish};
 pub use reader::{Found, Notice};
 pub use scan::{Scan, Strays};
 pub use wait::{Deliver, Event, WaitError, Waited, Waiter, Wanted};
-pub use watch::{Wake, Watch};
+pub use watch::{Wake, Watch, leads_nowhere};

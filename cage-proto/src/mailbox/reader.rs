@@ -13,7 +13,9 @@ use super::error::StorageError;
 use super::folder::Folder;
 use super::progress::Progress;
 use super::scan::{Scan, Strays};
-use crate::limits::{CROWDED_FOLDER_ENTRIES, PARTIAL_FILE_GRACE, PARTIAL_FILE_MAX, STRAY_NAMES_KEPT};
+use crate::limits::{
+    CROWDED_FOLDER_ENTRIES, PARTIAL_FILE_GRACE, PARTIAL_FILE_MAX, SCAN_BATCH_NAMES, STRAY_NAMES_KEPT,
+};
 use crate::message::{Envelope, MessageError};
 
 /// What a look into a mailbox found next.
@@ -59,6 +61,7 @@ pub(crate) struct Reader {
     strays_told: BTreeSet<OsString>,
     strays_counted: usize,
     crowd_told: bool,
+    held_up_told: Option<EntryName>,
 }
 
 /// A file that was incomplete when it was last looked at.
@@ -80,6 +83,7 @@ impl Reader {
             strays_told: BTreeSet::new(),
             strays_counted: 0,
             crowd_told: false,
+            held_up_told: None,
         }
     }
 
@@ -105,15 +109,20 @@ impl Reader {
         Ok(any)
     }
 
-    /// Adds a name that became visible after everything before it was delivered.
-    pub(crate) fn offer(&mut self, name: &OsStr, progress: &Progress) {
+    /// Adds a name that became visible after everything before it was delivered. Returns whether there was room.
+    pub(crate) fn offer(&mut self, name: &OsStr, progress: &Progress) -> bool {
         let mut scan = Scan::first(progress);
         scan.see(name);
-        if scan.saw_pending() {
+        let strays = scan.strays().clone();
+        let wanted = scan.saw_pending();
+        self.tell_strays(&strays);
+        if wanted && self.pending.len() >= SCAN_BATCH_NAMES {
+            return false;
+        }
+        if wanted {
             self.pending.extend(name.to_str().and_then(|text| text.parse().ok()));
         }
-        let strays = scan.strays().clone();
-        self.tell_strays(&strays);
+        true
     }
 
     /// Reads the lowest pending name, or finds that none is left of the last scan.
@@ -151,6 +160,10 @@ impl Reader {
         self.unfinished = Some(unfinished);
         if left.is_zero() {
             return Found::Malformed(name, MessageError::Incomplete.into());
+        }
+        if self.held_up_told.as_ref() != Some(&name) {
+            self.held_up_told = Some(name.clone());
+            self.notices.push(Notice::HeldUp(name.clone()));
         }
         Found::Unfinished(name, left)
     }

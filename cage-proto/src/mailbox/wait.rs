@@ -10,7 +10,7 @@ use super::entry_name::EntryName;
 use super::error::StorageError;
 use super::layout::{CageDir, ConsumerName, Mailbox};
 use super::reader::{Found, Notice};
-use super::watch::{Wake, Watch};
+use super::watch::{Wake, Watch, leads_nowhere};
 use crate::limits::LOCK_WAIT_MAX;
 use crate::message::{Envelope, Payload};
 use crate::schedule::Schedule;
@@ -98,6 +98,9 @@ impl Waiter {
         output: Option<BorrowedFd<'_>>,
         deliver: Deliver<'_>,
     ) -> Result<Waited, WaitError> {
+        if output.is_some_and(leads_nowhere) {
+            return Ok(Waited::Closed);
+        }
         let begun = Instant::now();
         loop {
             let left = timeout.saturating_sub(begun.elapsed());
@@ -119,13 +122,19 @@ impl Waiter {
         }
     }
 
-    /// Hands on everything that is pending, without waiting for more. Returns how many messages there were.
+    /// Hands on everything that is pending, without waiting for more. Returns how many messages there were, or nothing
+    /// when another program did not give up its turn within `patience`.
     ///
     /// # Errors
     /// As [`Waiter::wait`].
-    pub fn drain(&mut self, peek: bool, deliver: Deliver<'_>) -> Result<usize, WaitError> {
+    pub fn drain(
+        &mut self,
+        peek: bool,
+        patience: Duration,
+        deliver: Deliver<'_>,
+    ) -> Result<Option<usize>, WaitError> {
         let mut messages = 0;
-        let Some(mut turn) = self.consumer.begin(LOCK_WAIT_MAX)? else { return Ok(0) };
+        let Some(mut turn) = self.consumer.begin(patience)? else { return Ok(None) };
         loop {
             match turn.look()? {
                 Found::Message(name, message) => {
@@ -139,7 +148,7 @@ impl Waiter {
                 }
                 Found::Unfinished(..) | Found::Nothing => {
                     hand_on_notices(&mut turn, deliver)?;
-                    return Ok(messages);
+                    return Ok(Some(messages));
                 }
             }
         }
@@ -149,6 +158,7 @@ impl Waiter {
 /// What one turn brought.
 enum Taken {
     Message,
+    /// Nothing, for a file is given so much more time.
     Unfinished(Duration),
     Nothing,
 }
@@ -178,7 +188,10 @@ fn take(turn: &mut Turn<'_>, wanted: Wanted<'_>, deliver: Deliver<'_>) -> Result
                 hand_on(turn, deliver, Event::Malformed(&name, &fault))?;
                 go_past(turn, wanted == Wanted::Peek, &name)?;
             }
-            Found::Unfinished(_, patience) => return Ok(Taken::Unfinished(patience)),
+            Found::Unfinished(_, patience) => {
+                hand_on_notices(turn, deliver)?;
+                return Ok(Taken::Unfinished(patience));
+            }
             Found::Nothing => {
                 hand_on_notices(turn, deliver)?;
                 return Ok(taken);

@@ -10,11 +10,18 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
 /// Bytes for one read of events: 16 of the longest names that a file system allows.
 const EVENT_BUFFER_BYTES: usize = 16 * (16 + 256);
+
+/// Events that one wait takes at the most; the others stay queued in the kernel for the next one.
+const WAKE_EVENTS_MAX: usize = 1_024;
+
+/// Device number of `/dev/null`: major 1, minor 3.
+const NULL_DEVICE: u64 = 0x103;
 
 /// Watches a folder for new files.
 #[derive(Debug)]
@@ -62,8 +69,11 @@ impl Watch {
             match changed.then(|| self.read_events()) {
                 Some(Wake::Names(names)) if names.is_empty() => {}
                 Some(wake) => return wake,
-                None if deadline <= Instant::now() => return Wake::TimedOut,
                 None => {}
+            }
+            // After hidden files too: whoever makes them without end must not hold up the time-out.
+            if deadline <= Instant::now() {
+                return Wake::TimedOut;
             }
         }
     }
@@ -74,7 +84,10 @@ impl Watch {
         let mut buffer = [const { std::mem::MaybeUninit::uninit() }; EVENT_BUFFER_BYTES];
         let mut events = inotify::Reader::new(fd, &mut buffer);
         let mut names = Vec::new();
-        loop {
+        let mut taken = 0;
+        // What was read into the buffer has to leave it, or it would be lost.
+        while taken < WAKE_EVENTS_MAX || !events.is_buffer_empty() {
+            taken += 1;
             match events.next() {
                 Ok(event) if event.events().intersects(ReadFlags::QUEUE_OVERFLOW | ReadFlags::IGNORED) => {
                     return Wake::Anything;
@@ -90,6 +103,20 @@ impl Watch {
                 Err(_) => return Wake::Anything,
             }
         }
+        Wake::Names(names)
+    }
+}
+
+/// Tells whether nobody can ever read what is written to this output, because it was closed before the program began.
+///
+/// Rust's runtime puts `/dev/null` in the place of a closed output, opened for reading and writing, and takes a write to
+/// an output that is only for reading as done. What a shell's `>/dev/null` opens is for writing alone.
+pub fn leads_nowhere(output: BorrowedFd<'_>) -> bool {
+    let Ok(flags) = rustix::fs::fcntl_getfl(output) else { return true };
+    match flags & OFlags::RWMODE {
+        OFlags::RDONLY => true,
+        OFlags::RDWR => rustix::fs::fstat(output).is_ok_and(|stat| stat.st_rdev == NULL_DEVICE),
+        _ => false,
     }
 }
 

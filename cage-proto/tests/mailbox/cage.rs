@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use cage_proto::env::{Clock, IdSource as _, System};
 use cage_proto::mailbox::{
-    CageDir, Consumer, ConsumerName, Draft, EntryName, Follow, Found, Item, Mailbox, PublishError, Published,
-    publish,
+    CageDir, Consumer, ConsumerName, Draft, EntryName, Follow, Found, Item, Mailbox, Notice, PublishError,
+    Published, publish,
 };
 use cage_proto::message::{Envelope, Payload, ProgressUpdate};
 use chrono::TimeDelta;
@@ -110,9 +110,17 @@ pub(crate) fn message(status: &str) -> String {
     )
 }
 
+/// Follows to the next item that is no remark about an unfinished file.
+pub(crate) fn next_item(follow: &mut Follow, patience: Duration) -> Item {
+    match follow.next(patience, None).unwrap() {
+        Item::Notice(Notice::HeldUp(_)) => follow.next(patience, None).unwrap(),
+        item => item,
+    }
+}
+
 /// Follows to the next message and goes on behind it.
 pub(crate) fn next_message(follow: &mut Follow) -> (EntryName, Envelope) {
-    match follow.next(Duration::from_secs(20), None).unwrap() {
+    match next_item(follow, Duration::from_secs(20)) {
         Item::Message(name, message) => {
             follow.consume(&name).unwrap();
             (name, message)
