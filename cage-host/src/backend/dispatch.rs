@@ -79,11 +79,11 @@ impl Backend {
         }
     }
 
-    /// Starts a program that outlives the handle; it has no standard streams.
+    /// Starts a program that outlives the handle; it has no standard streams. One that fails at once is an error.
     pub(crate) async fn exec_detached(&self, id: &CageId, exec: Exec) -> Result<()> {
         match self {
             Self::Docker(engine) => engine.exec_detached(id, exec).await,
-            Self::Embedded(folders) => folders.exec_detached(id, &exec),
+            Self::Embedded(folders) => folders.exec_detached(id, &exec).await,
         }
     }
 

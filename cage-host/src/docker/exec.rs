@@ -6,11 +6,11 @@ use bollard::container::LogOutput;
 use bollard::exec::StartExecResults;
 use bollard::models::ExecConfig;
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::client::Engine;
 use super::error::Blame;
-use crate::backend::{CageId, Chunk, Exec, Feeder, Running, Stdin};
+use crate::backend::{CageId, Chunk, EARLY_END, Exec, Exit, Feeder, Running, Stdin};
 use crate::error::{EngineError, Result};
 
 /// How often, and how many times, the exit code is asked for: the output ends a moment before the engine knows it.
@@ -40,11 +40,16 @@ impl Engine {
         Ok(Running::new(&exec, chunks.boxed(), exit.boxed(), Feeder::start(stdin, input)))
     }
 
-    /// Starts a program that outlives this connection.
+    /// Starts a program that outlives this connection, and watches it for [`EARLY_END`].
     pub(crate) async fn exec_detached(&self, id: &CageId, exec: Exec) -> Result<()> {
+        let operation = exec.operation;
         let exec_id = self.create_exec(id, &exec, false).await?;
         let options = bollard::exec::StartExecOptions { detach: true, ..Default::default() };
-        self.call(exec.operation, self.docker.start_exec(&exec_id, Some(options))).await.map(drop)
+        self.call(operation, self.docker.start_exec(&exec_id, Some(options))).await?;
+        match timeout(EARLY_END, self.exit_code(operation, &exec_id)).await {
+            Err(_) => Ok(()),
+            Ok(code) => Exit { code: code?, stderr: String::new() }.success(operation),
+        }
     }
 
     async fn create_exec(&self, id: &CageId, exec: &Exec, attach: bool) -> Result<String> {

@@ -1,16 +1,18 @@
 //! One program in an embedded cage.
 
 use std::io;
-use std::process::Stdio;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{ExitStatus, Stdio};
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::folders::Folders;
-use crate::backend::{CageId, Chunk, Exec, Feeder, Running, Stdin};
+use crate::backend::{CageId, Chunk, EARLY_END, Exec, Exit, Feeder, Running, Stdin};
 use crate::error::{CageError, Error, IoContext as _, Result};
 
 /// Size of one read from a program, in bytes.
@@ -50,17 +52,14 @@ impl Folders {
         };
         let chunks = stream::poll_fn(move |context| receiver.poll_recv(context)).map(Ok).boxed();
         let program = self.programs.clone();
-        let exit = async move {
-            let status = child.wait().await.context("wait for a program of", &program)?;
-            let signal = std::os::unix::process::ExitStatusExt::signal(&status).unwrap_or(0);
-            Ok(i64::from(status.code().unwrap_or(SIGNAL_EXIT_BASE + signal)))
-        };
+        let exit =
+            async move { child.wait().await.context("wait for a program of", &program).map(exit_code) };
         Ok(Running::new(&exec, chunks, exit.boxed(), feeder))
     }
 
-    /// Starts a program in a session of its own that outlives the handle.
-    pub(crate) fn exec_detached(&self, id: &CageId, exec: &Exec) -> Result<()> {
-        let child = self
+    /// Starts a program in a process group of its own that outlives the handle, and watches it for [`EARLY_END`].
+    pub(crate) async fn exec_detached(&self, id: &CageId, exec: &Exec) -> Result<()> {
+        let mut child = self
             .command(id, exec)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -69,8 +68,13 @@ impl Folders {
             .spawn()
             .map_err(|error| spawn_error(exec, error))?;
         // Tokio reaps a dropped child once it ends.
-        drop(child);
-        Ok(())
+        match timeout(EARLY_END, child.wait()).await {
+            Err(_) => Ok(()),
+            Ok(status) => {
+                let code = exit_code(status.context("wait for a program of", &self.programs)?);
+                Exit { code, stderr: String::new() }.success(exec.operation)
+            }
+        }
     }
 
     /// Prepares a program with the environment of a container and nothing of the host's but the search path.
@@ -92,6 +96,11 @@ impl Folders {
             .current_dir(exec.cwd.clone().unwrap_or_else(|| layout.project()));
         command
     }
+}
+
+/// Returns the exit code as a shell would.
+fn exit_code(status: ExitStatus) -> i64 {
+    i64::from(status.code().unwrap_or_else(|| SIGNAL_EXIT_BASE + status.signal().unwrap_or(0)))
 }
 
 /// Looks a program up in the child's own search path: a spawn would look in the host program's.

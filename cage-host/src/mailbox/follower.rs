@@ -257,9 +257,7 @@ impl Reading {
         }
         Some(Delivery { name, content, entry, shared: Arc::clone(&self.shared) })
     }
-}
 
-impl Reading {
     fn is_new(&self, name: &str, entry: Option<&EntryName>, content: &Content) -> bool {
         let mut ledger = self.shared.ledger();
         match (entry, content) {
