@@ -7,7 +7,7 @@ mod support;
 use std::process::Command;
 
 use cage_host::{Cage, CageSpec, EngineError, Error, Host, Network};
-use support::{Stage, image, unique};
+use support::{Stage, image};
 use tokio::net::UnixListener;
 
 /// Asks the engine about a container in its own template language.
@@ -20,7 +20,7 @@ fn inspect(cage: &Cage, template: &str) -> String {
 #[tokio::test]
 async fn takes_every_right_from_a_container_and_gives_it_limits() {
     let Some(stage) = Stage::docker().await else { return };
-    let spec = CageSpec::empty(unique("rights")).image(image()).memory_bytes(1 << 30).cpus(0.5).pids(200);
+    let spec = CageSpec::empty(stage.name("rights")).image(image()).memory_bytes(1 << 30).cpus(0.5).pids(200);
     let cage = stage.host.create(spec.env("COLOUR", "blue").label("team", "a")).await.unwrap();
     let expected = [
         ("{{.HostConfig.CapDrop}} {{.HostConfig.CapAdd}} {{.HostConfig.Privileged}}", "[ALL] [] false"),
@@ -47,7 +47,7 @@ async fn takes_every_right_from_a_container_and_gives_it_limits() {
 #[tokio::test]
 async fn gives_a_cage_without_a_network_nothing_but_itself() {
     let Some(stage) = Stage::docker().await else { return };
-    let spec = CageSpec::empty(unique("network")).image(image()).network(Network::None);
+    let spec = CageSpec::empty(stage.name("network")).image(image()).network(Network::None);
     let cage = stage.host.create(spec).await.unwrap();
     assert_eq!(stage.agent(&cage, &["ls", "/sys/class/net"]).trim(), "lo");
     cage.destroy().await.unwrap();

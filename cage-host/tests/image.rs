@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use cage_host::{CageSpec, EngineError, Error, Host, ImageSpec, RequestError};
-use support::{Stage, image, unique, write_tree};
+use support::{Stage, image, write_tree};
 
 /// Builds from a Dockerfile and returns what the build printed beside its outcome.
 async fn build(host: &Host, dockerfile: &str, tag: &str) -> (cage_host::Result<()>, Vec<String>) {
@@ -34,7 +34,7 @@ fn remove(tag: &str) {
 #[tokio::test]
 async fn builds_an_image_that_a_cage_can_be_created_from() {
     let Some(stage) = Stage::docker().await else { return };
-    let tag = format!("cage-test-{}:1", unique("image"));
+    let tag = format!("cage-test-{}:1", stage.name("image"));
     let dockerfile = format!(
         "FROM {}\nARG GREETING\nCOPY . /context/\nRUN test ! -e /context/not-sent && cat /context/extra/note && echo $GREETING\n",
         image()
@@ -43,7 +43,7 @@ async fn builds_an_image_that_a_cage_can_be_created_from() {
     built.unwrap();
     assert!(lines.iter().any(|line| line.contains("hello")), "{lines:?}");
     assert!(lines.iter().any(|line| line.ends_with("from an argument")), "{lines:?}");
-    let cage = stage.host.create(CageSpec::empty(unique("built")).image(&tag)).await.unwrap();
+    let cage = stage.host.create(CageSpec::empty(stage.name("built")).image(&tag)).await.unwrap();
     cage.destroy().await.unwrap();
     remove(&tag);
 }
@@ -51,14 +51,14 @@ async fn builds_an_image_that_a_cage_can_be_created_from() {
 #[tokio::test]
 async fn reports_the_step_that_fails_and_leaves_no_image() {
     let Some(stage) = Stage::docker().await else { return };
-    let tag = format!("cage-test-{}:1", unique("broken"));
+    let tag = format!("cage-test-{}:1", stage.name("broken"));
     let (built, _) = build(&stage.host, &format!("FROM {}\nRUN exit 7\n", image()), &tag).await;
     let error = built.unwrap_err();
     assert!(
         matches!(&error, Error::Engine(EngineError::Refused { reason, .. }) if reason.contains('7')),
         "{error}"
     );
-    let error = stage.host.create(CageSpec::empty(unique("none")).image(&tag)).await.unwrap_err();
+    let error = stage.host.create(CageSpec::empty(stage.name("none")).image(&tag)).await.unwrap_err();
     assert!(matches!(error, Error::Engine(EngineError::ImageMissing { .. })), "{error}");
 }
 

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use cage_host::{CageSpec, EngineError, Error, RequestError};
-use support::{Stage, image, unique, write_tree};
+use support::{Stage, image, write_tree};
 
 on_both_backends! {
     creates_lists_finds_and_destroys => whole_life;
@@ -30,7 +30,7 @@ async fn whole_life(stage: Stage) {
         project.path(),
         &[("a.txt", "hello"), ("src/b.rs", "fn b() {}"), (".gitignore", "*.log\n"), ("c.log", "no")],
     );
-    let name = unique("life");
+    let name = stage.name("life");
     let cage = stage.host.create(spec(&name, project.path())).await.unwrap();
     assert_eq!(cage.arrival().files, 3);
     assert!(stage.has(&name).await);
@@ -42,7 +42,7 @@ async fn whole_life(stage: Stage) {
 }
 
 async fn name_taken(stage: Stage) {
-    let name = unique("taken");
+    let name = stage.name("taken");
     let first = stage.host.create(CageSpec::empty(&name).image(image())).await.unwrap();
     let error = stage.host.create(CageSpec::empty(&name).image(image())).await.unwrap_err();
     assert!(matches!(error, Error::Request(RequestError::NameTaken { .. })), "{error}");
@@ -57,7 +57,7 @@ async fn failed_create(stage: Stage) {
     let deep = project.path().join("d/".repeat(130));
     fs::create_dir_all(&deep).unwrap();
     fs::write(deep.join("f"), "x").unwrap();
-    let name = unique("failed");
+    let name = stage.name("failed");
     let error = stage.host.create(spec(&name, project.path())).await.unwrap_err();
     assert!(error.to_string().contains("nested too deeply"), "{error}");
     assert!(!stage.has(&name).await);
@@ -68,7 +68,7 @@ async fn given_up_create(stage: Stage) {
     for file in 0..2_000 {
         write_tree(project.path(), &[(&format!("f{file}"), "content")]);
     }
-    let name = unique("given-up");
+    let name = stage.name("given-up");
     let create = stage.host.create(spec(&name, project.path()));
     // Given up as soon as the cage can be seen, so in the middle of its creation.
     let seen = async {
@@ -85,7 +85,7 @@ async fn given_up_create(stage: Stage) {
 }
 
 async fn destroyed_twice(stage: Stage) {
-    let name = unique("twice");
+    let name = stage.name("twice");
     let cage = stage.host.create(CageSpec::empty(&name).image(image())).await.unwrap();
     let again = stage.host.cage(&name).await.unwrap();
     cage.destroy().await.unwrap();
@@ -116,7 +116,7 @@ async fn copies_modes_links_and_a_clean_baseline_commit() {
 #[tokio::test]
 async fn says_which_image_is_missing() {
     let Some(stage) = Stage::docker().await else { return };
-    let name = unique("no-image");
+    let name = stage.name("no-image");
     let error =
         stage.host.create(CageSpec::empty(&name).image("cage-test-no-such-image:1")).await.unwrap_err();
     assert!(

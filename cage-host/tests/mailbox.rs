@@ -68,7 +68,7 @@ async fn resume(mut stage: Stage) {
         return;
     }
     let cursors = tempfile::tempdir().unwrap();
-    stage.host = stage.host.with_cursors(FileCursors::new(cursors.path()).unwrap());
+    stage.host = stage.host.clone().with_cursors(FileCursors::new(cursors.path()).unwrap());
     let cage = stage.empty_cage("resume").await;
     for status in ["one", "two", "three"] {
         report(&stage, &cage, status);
@@ -80,7 +80,7 @@ async fn resume(mut stage: Stage) {
     drop((follower, first));
 
     // Another run of the host program: only the folder of the cursors is left.
-    stage.host = stage.host.with_cursors(FileCursors::new(cursors.path()).unwrap());
+    stage.host = stage.host.clone().with_cursors(FileCursors::new(cursors.path()).unwrap());
     let cage = stage.host.cage(cage.name().as_str()).await.unwrap();
     let mut follower = cage.outbox().follow().await.unwrap();
     assert_eq!(status(&next(&mut follower).await), "one");

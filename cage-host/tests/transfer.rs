@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use cage_host::{Cage, CageSpec, ChangeKind, Changes, ExportOptions};
-use support::{Stage, image, unique, write_tree};
+use support::{Stage, image, write_tree};
 
 /// A project, a cage made of it, and the cage's folder.
 struct Story {
@@ -197,8 +197,11 @@ async fn exports_a_whole_project_by_comparing_with_an_empty_folder() {
     let Some(stage) = Stage::docker().await else { return };
     let project = tempfile::tempdir().unwrap();
     write_tree(project.path(), &[("a", "1"), ("src/b", "2"), (".gitignore", "*.log\n")]);
-    let cage =
-        stage.host.create(CageSpec::from_dir(unique("whole"), project.path()).image(image())).await.unwrap();
+    let cage = stage
+        .host
+        .create(CageSpec::from_dir(stage.name("whole"), project.path()).image(image()))
+        .await
+        .unwrap();
     let unchanged = cage.diff(project.path()).await.unwrap();
     let target = tempfile::tempdir().unwrap();
     let all = cage.diff(target.path()).await.unwrap();

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cage_host::{Cage, CageSpec, EmbeddedConfig, Host};
@@ -13,6 +14,8 @@ pub(crate) struct Stage {
     pub(crate) host: Host,
     /// The folder of the cages; nothing on Docker.
     root: Option<tempfile::TempDir>,
+    /// Names given out here, so that a test that fails leaves no container.
+    names: Mutex<Vec<String>>,
 }
 
 /// Runs each story on the embedded backend and, where there is one, on Docker.
@@ -33,7 +36,7 @@ impl Stage {
     /// Connects to Docker, or says loudly that the test is skipped.
     pub(crate) async fn docker() -> Option<Self> {
         match Host::connect().await {
-            Ok(host) => Some(Self { host, root: None }),
+            Ok(host) => Some(Self { host, root: None, names: Mutex::default() }),
             Err(error) => skip(&format!("no Docker: {error}")),
         }
     }
@@ -44,7 +47,7 @@ impl Stage {
         // Stories that run no program of ours are told without them.
         let programs = if programs().is_dir() { programs() } else { root.path().to_owned() };
         let host = Host::embedded(&EmbeddedConfig::new(root.path(), programs)).unwrap();
-        Self { host, root: Some(root) }
+        Self { host, root: Some(root), names: Mutex::default() }
     }
 
     /// Says whether the two programs are there; loudly, if not.
@@ -53,9 +56,17 @@ impl Stage {
         there || skip::<()>("no `cage-poll`: run `make binaries` or set CAGE_BIN_DIR").is_some()
     }
 
+    /// Returns a name that no other test and no earlier run has.
+    pub(crate) fn name(&self, story: &str) -> String {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("t{}-{}-{story}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        self.names.lock().unwrap().push(name.clone());
+        name
+    }
+
     /// Creates a cage with an empty project.
     pub(crate) async fn empty_cage(&self, story: &str) -> Cage {
-        self.host.create(CageSpec::empty(unique(story)).image(image())).await.unwrap()
+        self.host.create(CageSpec::empty(self.name(story)).image(image())).await.unwrap()
     }
 
     /// Says whether a cage is listed.
@@ -94,6 +105,17 @@ impl Stage {
     }
 }
 
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if self.root.is_none() && std::thread::panicking() {
+            for name in self.names.get_mut().unwrap() {
+                let _ =
+                    Command::new("docker").args(["rm", "--force", &format!("isolated-dev-{name}")]).output();
+            }
+        }
+    }
+}
+
 fn skip<T>(why: &str) -> Option<T> {
     assert!(
         std::env::var("CAGE_REQUIRE_DOCKER").as_deref() != Ok("1"),
@@ -106,12 +128,6 @@ fn skip<T>(why: &str) -> Option<T> {
 /// The image that tests create cages from.
 pub(crate) fn image() -> String {
     std::env::var("CAGE_IMAGE").unwrap_or_else(|_| "cage:latest".to_owned())
-}
-
-/// A name that no other test and no earlier run has.
-pub(crate) fn unique(story: &str) -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("t{}-{}-{story}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The folder of the two programs.
