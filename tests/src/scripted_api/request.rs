@@ -77,19 +77,19 @@ impl RecordedRequest {
         self.body["stream"] == true
     }
 
-    /// Every text that the model was given by the user's side, oldest first: instructions and tool results.
+    /// Every text that the model was given, oldest first: instructions, tool results, what hooks add in between.
     pub fn told(&self) -> Vec<&str> {
-        self.messages_by("user").flat_map(texts).collect()
+        self.messages(|role| role != "assistant").flat_map(texts).collect()
     }
 
     /// Every text that the model itself said so far, oldest first.
     pub fn said(&self) -> Vec<&str> {
-        self.messages_by("assistant").flat_map(texts).collect()
+        self.messages(|role| role == "assistant").flat_map(texts).collect()
     }
 
     /// What the tools gave back so far, oldest first.
     pub fn tool_results(&self) -> Vec<&str> {
-        self.messages_by("user")
+        self.messages(|role| role == "user")
             .flat_map(blocks)
             .filter(|block| block["type"] == "tool_result")
             .flat_map(|block| texts(&block["content"]))
@@ -105,9 +105,11 @@ impl RecordedRequest {
         self.body["tools"].as_array().is_some_and(|tools| !tools.is_empty())
     }
 
-    fn messages_by(&self, role: &str) -> impl Iterator<Item = &Value> {
+    /// The contents of the messages from a role that `wanted` picks.
+    fn messages(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = &Value> {
         let messages = self.body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-        messages.iter().filter(move |message| message["role"] == role).map(|message| &message["content"])
+        let picked = messages.iter().filter(move |message| message["role"].as_str().is_some_and(&wanted));
+        picked.map(|message| &message["content"])
     }
 }
 
@@ -146,7 +148,7 @@ mod tests {
             "/v1/messages?beta=true",
             &json!({ "tools": [{ "name": "Bash" }], "messages": [
                 { "role": "user", "content": "add a flag" },
-                { "role": "system", "content": "not from the user" },
+                { "role": "system", "content": "a reminder" },
                 { "role": "assistant", "content": [{ "type": "text", "text": "Looking." }, { "type": "tool_use" }] },
                 { "role": "user", "content": [
                     { "type": "tool_result", "content": [{ "type": "text", "text": "main.rs" }] },
@@ -168,10 +170,10 @@ mod tests {
     #[test]
     fn finds_what_the_model_was_told_in_every_shape_of_content() {
         let request = conversation();
-        assert_eq!(request.told(), ["add a flag", "main.rs", "lib.rs", "go on"]);
+        assert_eq!(request.told(), ["add a flag", "a reminder", "main.rs", "lib.rs", "go on"]);
         assert_eq!(request.tool_results(), ["main.rs", "lib.rs"]);
         assert_eq!(request.said(), ["Looking."]);
-        assert!(!request.mentions("not from the user"));
+        assert!(request.mentions("reminder") && !request.mentions("Looking"));
     }
 
     #[test]
