@@ -88,4 +88,13 @@ mod tests {
         assert!(shown.ends_with("the cause"));
         assert_eq!(shown.chars().count(), MAX_SHOWN_CHARS);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn leaves_nothing_that_steers_a_terminal(text: String) {
+            let shown = sanitize(&text);
+            proptest::prop_assert!(!shown.chars().any(is_unsafe));
+            proptest::prop_assert_eq!(sanitize(&shown), shown, "what is safe already stays as it is");
+        }
+    }
 }

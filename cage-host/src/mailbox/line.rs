@@ -187,4 +187,26 @@ mod tests {
         assert_eq!(buffer.next(), Some(Ok(b"ok".to_vec())));
         assert_eq!(buffer.next(), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn finds_the_same_lines_wherever_the_stream_is_cut(bytes: Vec<u8>, cut in 0..100_usize) {
+            let mut whole = LineBuffer::new(1_000);
+            whole.push(&bytes);
+            let (first, second) = bytes.split_at(cut.min(bytes.len()));
+            let mut cut = LineBuffer::new(1_000);
+            cut.push(first);
+            let mut lines: Vec<_> = std::iter::from_fn(|| cut.next()).collect();
+            cut.push(second);
+            lines.extend(std::iter::from_fn(|| cut.next()));
+            proptest::prop_assert_eq!(lines, std::iter::from_fn(|| whole.next()).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn understands_any_line_without_a_control_character_in_its_report(bytes: Vec<u8>) {
+            if let Line::Notice(text) | Line::Malformed(text, _) = Line::parse(&bytes) {
+                proptest::prop_assert!(!text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')), "{text:?}");
+            }
+        }
+    }
 }

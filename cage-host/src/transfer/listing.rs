@@ -197,4 +197,20 @@ mod tests {
     fn rejects_a_field_without_end() {
         assert!(parse(&[b'a'; MAX_FIELD_BYTES + 1]).is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn takes_any_bytes_and_yields_only_paths_below_the_project(bytes: Vec<u8>, cut in 0..100_usize) {
+            let mut output = bytes;
+            output.extend_from_slice(b"f 1 1.0 644\0ok\0\0");
+            let (first, second) = output.split_at(cut.min(output.len()));
+            let mut parser = Parser::default();
+            if parser.push(first).and_then(|()| parser.push(second)).is_ok() && let Ok(listing) = parser.finish() {
+                for path in listing.entries.keys() {
+                    let plain = path.as_path().components().all(|part| matches!(part, std::path::Component::Normal(_)));
+                    proptest::prop_assert!(plain, "{path:?}");
+                }
+            }
+        }
+    }
 }
