@@ -91,7 +91,9 @@ use_scripted_model() {
     fi
     cargo build --quiet --locked --package cage-tests --bin scripted-api
     local address=127.0.0.1 lines
-    [ "$place" != 'a container' ] || address=$(gateway)
+    if [ "$place" = 'a container' ]; then
+        address=$(gateway) || die 'Docker did not tell by which address containers reach this machine: see above'
+    fi
     exec {lines}< <(exec cargo run --quiet --locked --package cage-tests --bin scripted-api -- --listen "$address" "$SCRIPT")
     api_pid=$!
     read -r ANTHROPIC_BASE_URL <&"$lines" || die "the scripted API did not start at $address: see above"
