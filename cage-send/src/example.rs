@@ -1,6 +1,7 @@
 //! Commands that can be pasted: an example for the help, and for a rejected payload the one that would have been right.
 
-use cage_proto::message::{Kind, Shape, parse_object};
+use cage_proto::mailbox::Mailbox;
+use cage_proto::message::{Direction, Kind, Shape, parse_object};
 use serde_json::{Map, Value};
 
 /// Longest value of a member that is shown again in a corrected command, in characters.
@@ -9,13 +10,14 @@ const VALUE_CHARS_MAX: usize = 200;
 /// Returns the examples at the end of a type's help.
 pub(crate) fn help(kind: Kind) -> String {
     let example = parse_object(kind.example().as_bytes()).unwrap_or_default();
-    format!("Examples:\n  {}\n  cage-send {} {}", command(kind, &example), kind.name(), quote(kind.example()))
+    let words = [&program(kind)[..], &[quote(kind.example())]].concat();
+    format!("Examples:\n  {}\n  {}", command(kind, &example), words.join(" "))
 }
 
 /// Returns the command for these members, with values from the kind's example where they are missing or do not fit.
 pub(crate) fn command(kind: Kind, members: &Map<String, Value>) -> String {
     let example = parse_object(kind.example().as_bytes()).unwrap_or_default();
-    let mut words = vec!["cage-send".to_owned(), kind.name().to_owned()];
+    let mut words = program(kind);
     for member in kind.members() {
         let given = members.get(member.name).and_then(|value| flag_values(member.shape, value));
         let values = match given {
@@ -30,6 +32,16 @@ pub(crate) fn command(kind: Kind, members: &Map<String, Value>) -> String {
         }
     }
     words.join(" ")
+}
+
+/// The words with which every command for a type begins.
+fn program(kind: Kind) -> Vec<String> {
+    let mut words = vec!["cage-send".to_owned(), kind.name().to_owned()];
+    // An agent sends from the cage; whoever sends to it says so.
+    if kind.direction() == Direction::In {
+        words.extend(["--mailbox".to_owned(), Mailbox::Inbox.to_string()]);
+    }
+    words
 }
 
 /// Writes a value as its flag wants it; nothing when it does not fit.

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-use super::error::{MessageError, kind_of};
+use super::error::{MessageError, kind_of, quoted};
 use crate::limits::{JSON_DEPTH_MAX, JSON_VALUES_MAX, MESSAGE_BYTES_MAX};
 
 /// Parses the bytes of one JSON object within the limits of a message.
@@ -147,7 +147,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
             if map.contains_key(&name) {
-                return Err(self.parse.fail(MessageError::DuplicateMember(name)));
+                return Err(self.parse.fail(MessageError::DuplicateMember(quoted(&name))));
             }
             let value = members.next_value_seed(inner.again())?;
             map.insert(name, value);
@@ -183,6 +183,7 @@ mod tests {
     fn rejects_a_member_named_twice_at_any_depth() {
         assert_eq!(fault(r#"{"a":{"b":1,"b":2}}"#), MessageError::DuplicateMember("b".to_owned()));
         assert_eq!(fault(r#"{"a":1,"\u0061":2}"#), MessageError::DuplicateMember("a".to_owned()));
+        assert_eq!(fault("{\"\u{9b}\":1,\"\u{9b}\":2}"), MessageError::DuplicateMember(r"\u{9b}".to_owned()));
     }
 
     #[test]

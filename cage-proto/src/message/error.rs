@@ -26,7 +26,7 @@ pub enum MessageError {
     /// The message has too many bytes.
     #[error("larger than {MESSAGE_BYTES_MAX} bytes")]
     TooLarge,
-    /// An object names a member twice, and readers would differ about which one counts.
+    /// An object names a member twice, and readers would differ about which one counts. The name is cut and escaped.
     #[error("member `{0}` is there twice")]
     DuplicateMember(String),
     /// The message is of a later protocol than this reader knows.
@@ -84,18 +84,22 @@ impl MemberError {
     }
 }
 
-/// Longest text of a found value that an error repeats, in characters.
+/// Longest text of a message that an error repeats, in characters.
 const FOUND_CHARS_MAX: usize = 60;
 
 /// Describes a JSON value the way a person would ask for another one.
 fn describe(value: &serde_json::Value) -> String {
-    let text: String = value.to_string().chars().take(FOUND_CHARS_MAX + 1).collect();
-    let text = if text.chars().count() > FOUND_CHARS_MAX {
-        text.chars().take(FOUND_CHARS_MAX).chain(['…']).collect()
-    } else {
-        text
-    };
-    format!("{} {text}", kind_of(value))
+    format!("{} {}", kind_of(value), quoted(&value.to_string()))
+}
+
+/// Shows a text of a message: its beginning, without what would drive a terminal.
+pub(crate) fn quoted(text: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_default().collect() } else { vec![c] };
+    let mut shown: String = text.chars().take(FOUND_CHARS_MAX).flat_map(escape).collect();
+    if text.chars().nth(FOUND_CHARS_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// Names the JSON type of a value with its article.
