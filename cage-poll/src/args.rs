@@ -9,6 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::{Parser, Subcommand};
 
 use crate::hook::HookArgs;
+use crate::supervise::SuperviseArgs;
 
 /// Longest time that is accepted, in seconds: a week.
 const SECONDS_MAX: u64 = 7 * 24 * 3600;
@@ -29,6 +30,7 @@ pub(crate) struct Args {
 /// What else this program does.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Supervise(Box<SuperviseArgs>),
     Hook(HookArgs),
     /// Prints how an agent is to report; appended to each task
     Instructions,

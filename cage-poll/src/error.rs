@@ -6,6 +6,8 @@ use cage_proto::exit_code::Exit;
 use cage_proto::limits::LOCK_WAIT_MAX;
 use cage_proto::mailbox::{NoHome, PublishError, StorageError, WaitError};
 
+use crate::supervise::SuperviseError;
+
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error(transparent)]
@@ -21,6 +23,8 @@ pub(crate) enum Error {
         LOCK_WAIT_MAX.as_secs()
     )]
     CursorInUse,
+    #[error(transparent)]
+    Supervise(#[from] SuperviseError),
 }
 
 impl From<WaitError> for Error {
@@ -36,6 +40,7 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::NoHome(_) => Exit::Usage,
+            Self::Supervise(error) => error.exit(),
             Self::Storage(_) | Self::GoingIdle(_) | Self::Output(_) | Self::CursorInUse => Exit::Storage,
         }
     }

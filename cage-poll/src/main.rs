@@ -23,6 +23,7 @@ mod follow;
 mod hook;
 mod instructions;
 mod output;
+mod supervise;
 mod wait;
 
 use std::process::ExitCode;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
 fn run(args: Args) -> Result<Exit, Error> {
     match args.command {
         Some(Command::Hook(hook)) => return hook::run(hook),
+        Some(Command::Supervise(supervise)) => return Ok(supervise::run(&supervise)?),
         Some(Command::Instructions) => return instructions::run(),
         None => {}
     }

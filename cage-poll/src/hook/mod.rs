@@ -30,4 +30,5 @@ mod stop;
 mod stop_failure;
 
 pub(crate) use args::HookArgs;
+pub(crate) use record::has_started;
 pub(crate) use run::run;
