@@ -29,8 +29,8 @@ pub(super) async fn launch(place: &Place, task: &Task) -> Result<()> {
     prepare(place, task).await?;
     let task_file = place.layout.task_file();
     let mut argv = ["cage-poll", "supervise", "--task-file", &task_file].map(str::to_owned).to_vec();
-    if let Some(limit) = task.time_limit() {
-        argv.extend(["--timeout".to_owned(), limit.as_secs().max(1).to_string()]);
+    if let Some(limit) = task.patience() {
+        argv.extend(["--timeout".to_owned(), limit.as_secs().to_string()]);
     }
     argv.push("--".to_owned());
     argv.extend(task.agent_argv());

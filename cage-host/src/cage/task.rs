@@ -14,6 +14,9 @@ const BASE_URL: &str = "ANTHROPIC_BASE_URL";
 /// Largest prompt, in bytes: far above any model's context, far below what hurts.
 pub const MAX_PROMPT_BYTES: usize = 4 * 1024 * 1024;
 
+/// Longest time after which an agent goes idle: a week, which is what `cage-poll` accepts.
+const MAX_IDLE_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// Says whether a variable holds a credential of the agent.
 pub(crate) fn is_credential(variable: &str) -> bool {
     CREDENTIALS.contains(&variable)
@@ -36,7 +39,7 @@ pub enum Agent {
 /// use std::time::Duration;
 /// use cage_host::Task;
 ///
-/// let task = Task::new("add a --json flag").env("ANTHROPIC_API_KEY", "sk-…").timeout(Duration::from_secs(3600));
+/// let task = Task::new("add a --json flag").env("ANTHROPIC_API_KEY", "sk-…").idle_after(Duration::from_secs(3600));
 /// assert!(!format!("{task:?}").contains("sk-"));
 /// ```
 #[derive(Clone)]
@@ -47,7 +50,7 @@ pub struct Task {
     model: Option<String>,
     max_turns: Option<u32>,
     max_budget_usd: Option<f64>,
-    timeout: Option<Duration>,
+    idle_after: Option<Duration>,
     agent: Agent,
 }
 
@@ -60,7 +63,7 @@ impl Task {
             model: None,
             max_turns: None,
             max_budget_usd: None,
-            timeout: None,
+            idle_after: None,
             agent: Agent::default(),
         }
     }
@@ -100,9 +103,9 @@ impl Task {
         self
     }
 
-    /// Ends each of the agent's runs after this time.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
+    /// Lets the agent go idle when no message has come so long after a turn; two hours unless set.
+    pub fn idle_after(mut self, time: Duration) -> Self {
+        self.idle_after = Some(time);
         self
     }
 
@@ -127,6 +130,9 @@ impl Task {
         }
         if self.max_budget_usd.is_some_and(|budget| !(budget.is_finite() && budget > 0.0)) {
             return invalid("budget", "use a number of US dollars above 0".to_owned());
+        }
+        if self.idle_after.is_some_and(|time| time > MAX_IDLE_AFTER) {
+            return invalid("waiting time", format!("at most {} s are allowed", MAX_IDLE_AFTER.as_secs()));
         }
         match &self.agent {
             Agent::Claude if !self.can_sign_in() => Err(RequestError::NoCredential),
@@ -173,8 +179,8 @@ impl Task {
         &self.env
     }
 
-    pub(crate) fn time_limit(&self) -> Option<Duration> {
-        self.timeout
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.idle_after
     }
 }
 
@@ -188,7 +194,7 @@ impl fmt::Debug for Task {
             .field("model", &self.model)
             .field("max_turns", &self.max_turns)
             .field("max_budget_usd", &self.max_budget_usd)
-            .field("timeout", &self.timeout)
+            .field("idle_after", &self.idle_after)
             .field("agent", &self.agent)
             .finish()
     }
