@@ -179,10 +179,10 @@ impl Supervisor {
     fn run(&mut self, opening: Opening, events: &Receiver<Event>) -> Result<Outcome, SuperviseError> {
         self.step(Input::Begin(opening))?;
         loop {
+            self.take_due()?;
             if let Some(outcome) = self.outcome {
                 return Ok(outcome);
             }
-            self.take_due()?;
             let next = self.timers.next().into_iter().chain(self.status.due()).min();
             let event = match next {
                 Some(next) => events.recv_timeout(next.saturating_duration_since(Instant::now())),
