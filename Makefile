@@ -5,7 +5,7 @@ BASE_IMAGE ?= debian:bookworm-slim
 export BASE_IMAGE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test binaries image engine base-image lint fmt clippy docs shell deny rust-tests
+.PHONY: help demo test binaries image engine base-image lint fmt clippy docs shell deny fuzz rust-tests
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -13,7 +13,7 @@ help: ## show this list
 demo: ## one cage, one agent, one revision, step by step on this machine
 	@scripts/demo.sh
 
-test: image lint deny rust-tests ## everything that is checked, Docker and Claude Code included
+test: image lint deny fuzz rust-tests ## everything that is checked, Docker and Claude Code included
 
 binaries: ## build the two static programs into dist/
 	@scripts/binaries.sh
@@ -49,8 +49,11 @@ shell:
 deny: ## licences, sources, duplicate versions and advisories of what we depend on
 	@scripts/deny.sh
 
+fuzz: ## each parser of the protocol, ten seconds of any bytes
+	@scripts/fuzz.sh 10
+
 # Last, so that its closing lines are the last thing seen. Doc tests, those in README.md too, are among them.
 # A snapshot that differs fails its test, and leaves no proposal in the source folders.
-rust-tests: image lint deny
+rust-tests: image lint deny fuzz
 	INSTA_UPDATE=no CAGE_REQUIRE_DOCKER=1 CAGE_BIN_DIR=$(CURDIR)/dist CAGE_IMAGE=$(IMAGE) \
 	    cargo test --quiet --locked --workspace --no-fail-fast

@@ -44,19 +44,24 @@ impl Progress {
     ///
     /// The cursor file wins. Somebody may have moved it on, and then nothing is known about the names that it passed; or
     /// back, or removed it, to see messages again. A reader that was killed between the two files looks like the latter.
-    pub(crate) fn restore(cursor: Option<EntryName>, remembered: &str) -> Self {
+    /// `remembered` is what [`Progress::to_text`] printed; anything else is worth nothing.
+    pub fn restore(cursor: Option<EntryName>, remembered: &str) -> Self {
         let Some(remembered) = Self::parse(remembered) else { return Self::after(cursor) };
         let floor = match cursor.cmp(&remembered.cursor) {
-            Ordering::Equal => return remembered,
             Ordering::Less if cursor.is_none() => return Self::default(),
-            Ordering::Less => remembered.floor.min(cursor.clone()),
+            Ordering::Less | Ordering::Equal => remembered.floor.min(cursor.clone()),
             Ordering::Greater => cursor.clone(),
         };
         let mut taken = remembered.taken;
         taken.retain(|name, how| {
             Some(name) > floor.as_ref() && (Some(name) <= cursor.as_ref() || *how == Taken::Ahead)
         });
-        Self { floor, cursor, taken }
+        let mut progress = Self { floor, cursor, taken };
+        if let Some(cursor) = progress.cursor.clone() {
+            // Whoever wrote it there has consumed it, whatever we remember.
+            progress.take(&cursor, Taken::InTurn);
+        }
+        progress
     }
 
     /// Returns the last name consumed in turn.
@@ -106,7 +111,7 @@ impl Progress {
     }
 
     /// Prints it for the file beside the cursor file.
-    pub(crate) fn to_text(&self) -> String {
+    pub fn to_text(&self) -> String {
         let line = |name: Option<&EntryName>| name.map_or("-", EntryName::as_str).to_owned();
         let mut lines = vec![line(self.floor.as_ref()), line(self.cursor.as_ref())];
         lines.extend(self.taken.iter().map(|(name, how)| match how {
@@ -210,6 +215,15 @@ mod tests {
         assert!(restored.is_consumed(&at(24)));
         assert!(!restored.is_consumed(&at(22)), "a late name is still looked for");
         assert!(!Progress::restore(Some(at(10)), &ours.to_text()).is_consumed(&at(20)));
+    }
+
+    #[test]
+    fn believes_that_what_the_cursor_names_is_consumed() {
+        let ours = after(&[20, 24]);
+        assert!(Progress::restore(Some(at(22)), &ours.to_text()).is_consumed(&at(22)));
+        let contradiction = format!("{}\n{}\n", at(30), at(24));
+        let restored = Progress::restore(Some(at(24)), &contradiction);
+        assert!(restored.is_consumed(&at(24)) && !restored.is_consumed(&at(30)));
     }
 
     #[test]

@@ -156,6 +156,13 @@ mod tests {
     }
 
     #[test]
+    fn keeps_a_number_for_the_next_reader_to_its_last_digit() {
+        let text = MESSAGE.replace(r#"["a"]"#, "123452968367741058901234567890");
+        let message = Envelope::parse(text.as_bytes()).unwrap();
+        assert_eq!(Envelope::parse(message.to_line().as_bytes()).unwrap(), message);
+    }
+
+    #[test]
     fn reads_a_message_without_version_and_seq() {
         let text = MESSAGE.replace(r#","version":1,"seq":7"#, "");
         let message = Envelope::parse(text.as_bytes()).unwrap();
