@@ -66,12 +66,12 @@ use_folders() {
     command -v npm >/dev/null ||
         die 'neither a Docker engine nor npm is here: install Docker, or npm to run the demo without isolation'
     timed 'the two static programs are in dist/' scripts/binaries.sh
-    local version programs=$FOLDER/programs
+    local version claude=$FOLDER/claude-code/node_modules/.bin/claude programs=$FOLDER/programs
     version=$(sed -n 's/^ARG CLAUDE_CODE_VERSION=//p' Dockerfile)
     timed "Claude Code $version is there" npm install --silent --no-fund --no-audit \
         --prefix "$FOLDER/claude-code" "@anthropic-ai/claude-code@$version"
     mkdir -p "$programs"
-    ln -sf "$root/dist/cage-send" "$root/dist/cage-poll" "$FOLDER/claude-code/node_modules/.bin/claude" "$programs"
+    ln -sf "$root/dist/cage-send" "$root/dist/cage-poll" "$claude" "$programs"
     options=(--embedded "$FOLDER/cages" --programs "$programs")
 }
 

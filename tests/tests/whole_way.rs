@@ -150,8 +150,8 @@ async fn gather_programs(folder: &Path) {
     for name in ["cage-send", "cage-poll"] {
         fs::copy(places::program(name), folder.join(name)).expect("a copy");
     }
-    let copy =
-        format!("docker run --rm {} cat /usr/local/bin/claude > claude && chmod +x claude", places::image());
+    let image = places::image();
+    let copy = format!("docker run --rm {image} cat /usr/local/bin/claude > claude && chmod +x claude");
     let run = Run::new("sh").args(["-c", &copy]).folder(folder).deadline(COPY_DEADLINE);
     let _ = run.finish().await.exits_with(0);
 }
