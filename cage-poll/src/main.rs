@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     match run(args) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("cage-poll: {}", error.report());
+            output::remark(&format!("cage-poll: {}", error.report()));
             error.exit().into()
         }
     }

@@ -21,6 +21,11 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Writes a line to stderr, in one go. Where nobody reads it the work goes on: a remark is worth less than a message.
+pub(crate) fn remark(text: &str) {
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
 /// One line of `--follow` for a message.
 pub(crate) fn message_line(name: &EntryName, message: &Envelope) -> String {
     format!("{{\"name\":{},\"message\":{}}}\n", json!(name.as_str()), message.to_line())
@@ -38,14 +43,14 @@ pub(crate) fn heartbeat_line() -> String {
 
 /// Tells on stderr what was passed.
 pub(crate) fn warn_malformed(name: &EntryName, fault: &Fault) {
-    eprintln!("POLL_MALFORMED {name}: {}", harmless(&fault.to_string(), REASON_CHARS_MAX));
+    remark(&format!("POLL_MALFORMED {name}: {}", harmless(&fault.to_string(), REASON_CHARS_MAX)));
 }
 
 /// Tells on stderr what was noticed about the folder.
 pub(crate) fn warn_notice(notice: &Notice) {
     match notice {
-        Notice::Stray(name) => eprintln!("POLL_MALFORMED {}: {notice}", printable(name)),
-        _ => eprintln!("POLL_NOTICE {notice}"),
+        Notice::Stray(name) => remark(&format!("POLL_MALFORMED {}: {notice}", printable(name))),
+        _ => remark(&format!("POLL_NOTICE {notice}")),
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &PollArgs) -> Result<Exit, Error> {
     let dir = args.cage_dir()?;
     let begun = Instant::now();
     if !args.all {
-        eprintln!("POLL_START timeout={} schedule={}", args.timeout.as_secs(), args.schedule);
+        output::remark(&format!("POLL_START timeout={} schedule={}", args.timeout.as_secs(), args.schedule));
     }
     let end = match &args.since {
         Some(since) => look_since(args, &dir, since)?,
@@ -43,7 +43,7 @@ fn look_from_cursor(args: &PollArgs, dir: &CageDir) -> Result<Waited, Error> {
     let mut deliver = |event: Event<'_>| match event {
         Event::Message(_, message) if args.all => output::print(&format!("{}\n", message.to_line())),
         Event::Message(name, message) => {
-            eprintln!("POLL_FOUND {name}");
+            output::remark(&format!("POLL_FOUND {name}"));
             output::print(&message.to_text())
         }
         Event::Malformed(name, fault) => {
@@ -82,7 +82,7 @@ fn look_since(args: &PollArgs, dir: &CageDir, since: &Since) -> Result<Waited, E
                 follow.consume(&name)?;
             }
             Item::Message(name, message) => {
-                eprintln!("POLL_FOUND {name}");
+                output::remark(&format!("POLL_FOUND {name}"));
                 output::print(&message.to_text())?;
                 return Ok(Waited::Delivered);
             }
@@ -99,7 +99,7 @@ fn look_since(args: &PollArgs, dir: &CageDir, since: &Since) -> Result<Waited, E
 
 /// Says that the wait is over: to the host by a message, to the agent on stdout.
 fn time_out(args: &PollArgs, dir: &CageDir, waited: Duration) -> Result<Exit, Error> {
-    eprintln!("POLL_TIMEOUT waited={}", waited.as_secs());
+    output::remark(&format!("POLL_TIMEOUT waited={}", waited.as_secs()));
     let waits_for_host = args.mailbox == Mailbox::Inbox && args.reply_to.is_none() && args.since.is_none();
     if waits_for_host && !args.no_going_idle {
         let idle = GoingIdle::new(IDLE_REASON, waited);

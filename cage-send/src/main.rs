@@ -16,6 +16,7 @@ mod example;
 mod payload;
 mod run;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use cage_proto::exit_code::Exit;
@@ -32,7 +33,8 @@ fn main() -> ExitCode {
     match run::run(&request) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("cage-send: {}", error.report(&request));
+            // The exit code says it too, where nobody reads this.
+            let _ = writeln!(std::io::stderr(), "cage-send: {}", error.report(&request));
             error.exit().into()
         }
     }

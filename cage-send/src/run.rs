@@ -74,7 +74,8 @@ fn wait_for_answer(dir: &CageDir, question: &str, patience: Duration) -> Result<
     if end == Waited::Delivered {
         return Ok(Exit::Ok);
     }
-    eprintln!(
+    let _ = writeln!(
+        io::stderr(),
         "cage-send: no answer to {question} within {} s; it stays in the inbox when it comes",
         patience.as_secs()
     );

@@ -61,7 +61,7 @@ pub(super) fn run(args: &CheckArgs) -> Exit {
             Exit::Ok
         }
         Err(fault) => {
-            eprintln!("cage-poll: {fault}");
+            crate::output::remark(&format!("cage-poll: {fault}"));
             Exit::Rejected
         }
     }

@@ -135,7 +135,7 @@ impl Supervisor {
     ) -> Result<(Self, Opening), SuperviseError> {
         let earlier = status::read_earlier(&dir);
         if earlier.as_ref().is_some_and(orphans::end_agent_of) {
-            eprintln!("cage-poll: ended the agent of an earlier supervisor");
+            crate::output::remark("cage-poll: ended the agent of an earlier supervisor");
         }
         // Whatever an earlier agent was handed and did not go on with is handed over again.
         desk.withdraw_except(&[], INBOX_PATIENCE)?;
@@ -303,7 +303,7 @@ impl Supervisor {
             Err(error) => {
                 let program = invocation.program.to_string_lossy().into_owned();
                 let reason = format!("the agent cannot be started: {program}: {error}");
-                eprintln!("cage-poll: {reason}");
+                crate::output::remark(&format!("cage-poll: {reason}"));
                 let ending = Ending::Crashed(Crash { reason, cause: Cause::CannotStart });
                 let reported = self.outbox.reported()?;
                 Ok(Some(Input::TurnOver { ending, reported }))
@@ -349,7 +349,7 @@ impl Supervisor {
         let tail = {
             let mut log = events::lock(&self.log);
             if let Err(error) = log.end_turn() {
-                eprintln!("cage-poll: could not write the log: {error}");
+                crate::output::remark(&format!("cage-poll: could not write the log: {error}"));
             }
             log.tail()
         };
@@ -390,7 +390,10 @@ impl Supervisor {
     /// Tells the host. What cannot be told is at least said here; the agent's work goes on.
     fn report(&self, error_type: &str, message: String, recoverable: bool) {
         if let Err(error) = self.outbox.report(ErrorReport::new(error_type, message, recoverable)) {
-            eprintln!("cage-poll: could not report {error_type}: {}", crate::error::with_causes(&error));
+            crate::output::remark(&format!(
+                "cage-poll: could not report {error_type}: {}",
+                crate::error::with_causes(&error)
+            ));
         }
     }
 }

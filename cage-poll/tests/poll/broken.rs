@@ -38,6 +38,18 @@ fn a_follower_keeps_a_message_that_could_not_be_printed() {
 }
 
 #[test]
+fn prints_its_message_although_nobody_reads_its_remarks() {
+    for output in ["2>&-", "2>/dev/full"] {
+        let cage = Cage::new();
+        cage.put("notes.json", "");
+        cage.revise("a");
+        let ran = cage.shell(&format!(r#""$0" --timeout 0 {output}"#)).exits_with(0);
+        assert_eq!(ran.instructions(), ["a"], "{output}");
+        cage.shell(&format!(r#""$0" --timeout 0 --dir /dev/null/x {output}"#)).exits_with(74);
+    }
+}
+
+#[test]
 fn ends_when_its_reader_goes_away_and_keeps_what_comes_then() {
     let cage = Cage::new();
     let mut waiting = cage.start_waiting(&["--schedule", "60:7200"]);

@@ -138,6 +138,14 @@ fn is_stored_although_nobody_reads_the_output() {
 }
 
 #[test]
+fn tells_by_its_exit_code_what_nobody_reads() {
+    let cage = Cage::new();
+    let script = r#""$0" progress_update --status x --dir /dev/null/x 2>/dev/full"#;
+    let status = Command::new("bash").args(["-c", script, PROGRAM]).env("CAGE_DIR", cage.dir.path()).status();
+    assert_eq!(status.unwrap().code(), Some(74));
+}
+
+#[test]
 fn leaves_nothing_but_the_message_and_its_own_two_files() {
     let cage = Cage::new();
     cage.send(&["progress_update", "--status", "x"]).exits_with(0);
