@@ -3,12 +3,16 @@
 //! - [`places`]: where the programs and the image under test are.
 //! - [`run`]: one program run to its end, reported in full when a test fails.
 //! - [`docker`]: Docker from the outside, and the check that a test left nothing in it.
+//! - [`cage_dir`]: a message folder, read without the code under test.
+//! - [`strace`]: programs that are killed, or whose system calls fail, exactly where a test says.
 //! - [`scripted_api`]: a small Messages API that plays a script, for the real Claude Code CLI to talk to.
 
+pub mod cage_dir;
 pub mod docker;
 pub mod places;
 pub mod run;
 pub mod scripted_api;
+pub mod strace;
 
 /// Compiles the Rust of the README, so that it cannot fall behind the library.
 #[cfg(doctest)]
