@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
-use cage_proto::env::System;
-use cage_proto::limits::CONSUMED_NAMES_MAX;
+use cage_proto::env::{Clock as _, System};
+use cage_proto::limits::{CONSUMED_NAMES_MAX, CURSOR_BYTES_MAX};
 use cage_proto::mailbox::{
     CageDir, Consumer, ConsumerName, Draft, EntryName, Fault, Found, Mailbox, PublishError, StorageError,
     Turn, publish,
@@ -75,14 +75,25 @@ impl Desk {
     ) -> Result<Parcel, DeskError> {
         let Some(turn) = self.consumer.begin(patience)? else { return Ok(Parcel::default()) };
         let handed = read_handed(&self.dir)?;
-        let mut visit = Visit { turn, dir: &self.dir, handed };
+        let mut visit = Visit { turn, dir: &self.dir, handed, revised: false };
         let parcel = visit.collect(by, chars_max, strictness)?;
         if !parcel.text.is_empty() {
             // Before the agent gets it: a message that is noted down in vain is handed over again, one that is not
             // noted down would be handed over twice to a living agent.
             write_handed(&self.dir, &visit.handed)?;
+            if by == Bearer::Stop || (by == Bearer::Tool && visit.revised) {
+                let now = EntryName::at(System.now());
+                files::replace(&self.dir.instructed_file(), now.as_str().as_bytes())?;
+            }
         }
         Ok(parcel)
+    }
+
+    /// Says when a hook last gave the agent something new to do: what the agent reported before that is about something
+    /// else. Messages that the supervisor hands over do not count, since it begins a turn with them.
+    pub(crate) fn instructed_at(dir: &CageDir) -> Option<EntryName> {
+        let bytes = files::read(&dir.instructed_file(), CURSOR_BYTES_MAX).ok()??;
+        std::str::from_utf8(&bytes).ok()?.parse().ok()
     }
 
     /// Consumes what `proof` shows to have arrived.
@@ -134,6 +145,8 @@ struct Visit<'a> {
     turn: Turn<'a>,
     dir: &'a CageDir,
     handed: Handed,
+    /// Whether a revision was among what was taken.
+    revised: bool,
 }
 
 impl Visit<'_> {
@@ -157,6 +170,7 @@ impl Visit<'_> {
                     room = room.saturating_sub(length);
                     texts.push(text);
                     self.handed.add(&name, by);
+                    self.revised |= message.payload.kind() == Some(Kind::TaskRevision);
                     self.turn.pass(&name);
                 }
                 Found::Malformed(name, fault) => {
@@ -245,7 +259,7 @@ mod tests {
     use cage_proto::env::IdSource as _;
     use cage_proto::mailbox::Follow;
     use cage_proto::mailbox::Item;
-    use cage_proto::message::{Ack, Payload, TaskRevision};
+    use cage_proto::message::{Ack, InfoResponse, Payload, TaskRevision};
     use cage_proto::schedule::Schedule;
 
     struct Cage {
@@ -337,6 +351,22 @@ mod tests {
         cage.desk.withdraw_except(&[], Duration::ZERO).unwrap();
         assert_eq!(cage.take(Bearer::Turn), early);
         assert_eq!(cage.left(), 1);
+    }
+
+    #[test]
+    fn says_when_a_hook_gave_the_agent_something_new_to_do() {
+        let mut cage = Cage::new();
+        cage.revise("as a turn");
+        cage.take(Bearer::Turn);
+        cage.send(InfoResponse::to("r-1").with_content("beside a tool"));
+        cage.take(Bearer::Tool);
+        assert_eq!(Desk::instructed_at(&cage.dir), None);
+        for by in [Bearer::Tool, Bearer::Stop] {
+            cage.revise("by a hook");
+            let before = EntryName::at(System.now());
+            cage.take(by);
+            assert!(Desk::instructed_at(&cage.dir) >= Some(before), "{by:?}");
+        }
     }
 
     #[test]

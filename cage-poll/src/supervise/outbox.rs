@@ -12,6 +12,7 @@ use cage_proto::message::{ErrorReport, GoingIdle, Payload};
 use cage_proto::schedule::Schedule;
 
 use super::machine::Reported;
+use crate::delivery::Desk;
 
 /// The outbox from behind what has been looked at.
 #[derive(Debug)]
@@ -30,26 +31,28 @@ impl Outbox {
 
     /// Goes behind everything that is there.
     pub(super) fn skip(&mut self) -> Result<(), StorageError> {
-        self.seen = each(&self.dir.mailbox(Mailbox::Outbox), self.seen.clone(), |_| {})?;
+        self.seen = each(&self.dir.mailbox(Mailbox::Outbox), self.seen.clone(), |_, _| {})?;
         Ok(())
     }
 
-    /// Says what the agent has reported since the last look.
+    /// Says what the agent has reported since the last look, and since a hook gave it something new to do.
     pub(super) fn reported(&mut self) -> Result<Reported, StorageError> {
+        let instructed = Desk::instructed_at(&self.dir);
         let mut complete = false;
         let mut questions = BTreeSet::new();
-        self.seen = each(&self.dir.mailbox(Mailbox::Outbox), self.seen.clone(), |payload| match payload {
-            Payload::TaskComplete(_) => complete = true,
-            Payload::InfoRequest(request) => {
-                questions.insert(request.request_id);
-            }
-            _ => {}
-        })?;
+        self.seen =
+            each(&self.dir.mailbox(Mailbox::Outbox), self.seen.clone(), |name, payload| match payload {
+                Payload::TaskComplete(_) => complete |= Some(name) > instructed.as_ref(),
+                Payload::InfoRequest(request) => {
+                    questions.insert(request.request_id);
+                }
+                _ => {}
+            })?;
         if complete {
             return Ok(Reported::Complete);
         }
         if !questions.is_empty() {
-            each(&self.dir.mailbox(Mailbox::Inbox), None, |payload| {
+            each(&self.dir.mailbox(Mailbox::Inbox), None, |_, payload| {
                 if let Payload::InfoResponse(response) = payload {
                     questions.remove(&response.request_id);
                 }
@@ -76,14 +79,14 @@ impl Outbox {
 fn each(
     folder: &Path,
     since: Option<EntryName>,
-    mut see: impl FnMut(Payload),
+    mut see: impl FnMut(&EntryName, Payload),
 ) -> Result<Option<EntryName>, StorageError> {
     let mut last = since.clone();
     let mut follow = Follow::open(folder, since, Schedule::default())?;
     loop {
         let name = match follow.next(Duration::ZERO, None)? {
             Item::Message(name, message) => {
-                see(message.payload);
+                see(&name, message.payload);
                 name
             }
             Item::Malformed(name, _) => name,
@@ -98,7 +101,8 @@ fn each(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cage_proto::message::{InfoRequest, InfoResponse, ProgressUpdate, TaskComplete};
+    use crate::delivery::{Bearer, Strictness};
+    use cage_proto::message::{InfoRequest, InfoResponse, ProgressUpdate, TaskComplete, TaskRevision};
 
     struct Cage {
         _folder: tempfile::TempDir,
@@ -113,7 +117,10 @@ mod tests {
         }
 
         fn answer(&self, request: &str) {
-            let payload = InfoResponse::to(request).into();
+            self.send_in(InfoResponse::to(request).into());
+        }
+
+        fn send_in(&self, payload: Payload) {
             let draft = Draft { id: System.next_id(), may_be_a_repeat: false, payload };
             publish(&self.outbox.dir.mailbox(Mailbox::Inbox), &draft, &System).unwrap();
         }
@@ -128,6 +135,18 @@ mod tests {
         cage.outbox.send(ProgressUpdate::new("x").into()).unwrap();
         assert_eq!(cage.outbox.reported().unwrap(), Reported::Complete);
         assert_eq!(cage.outbox.reported().unwrap(), Reported::Nothing);
+    }
+
+    #[test]
+    fn does_not_take_an_earlier_report_for_one_about_a_later_instruction() {
+        let mut cage = Cage::new();
+        cage.outbox.send(TaskComplete::new("the task", 0).into()).unwrap();
+        cage.send_in(TaskRevision::new("more").into());
+        let mut desk = Desk::open(&cage.outbox.dir).unwrap();
+        desk.hand_over(Bearer::Tool, 1000, Strictness::PassBy, Duration::ZERO).unwrap();
+        assert_eq!(cage.outbox.reported().unwrap(), Reported::Nothing);
+        cage.outbox.send(TaskComplete::new("more", 0).into()).unwrap();
+        assert_eq!(cage.outbox.reported().unwrap(), Reported::Complete);
     }
 
     #[test]

@@ -49,4 +49,9 @@ impl CageDir {
     pub fn handed_file(&self) -> PathBuf {
         self.cursors().join(".inbox.handed")
     }
+
+    /// Returns the file that says when a hook last gave the agent something new to do.
+    pub fn instructed_file(&self) -> PathBuf {
+        self.cursors().join(".inbox.instructed")
+    }
 }
