@@ -4,14 +4,18 @@
 //! - [`run`]: one program run to its end, reported in full when a test fails.
 //! - [`docker`]: Docker from the outside, and the check that a test left nothing in it.
 //! - [`cage_dir`]: a message folder, read without the code under test.
+//! - [`mounts`]: file systems of a test's own, and what a loss of power leaves of one.
+//! - [`skip`]: tests that cannot run on every machine.
 //! - [`strace`]: programs that are killed, or whose system calls fail, exactly where a test says.
 //! - [`scripted_api`]: a small Messages API that plays a script, for the real Claude Code CLI to talk to.
 
 pub mod cage_dir;
 pub mod docker;
+pub mod mounts;
 pub mod places;
 pub mod run;
 pub mod scripted_api;
+pub mod skip;
 pub mod strace;
 
 /// Compiles the Rust of the README, so that it cannot fall behind the library.
