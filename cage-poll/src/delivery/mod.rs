@@ -15,6 +15,6 @@ mod desk;
 mod handed;
 mod text;
 
-pub(crate) use desk::{Desk, DeskError, Strictness};
+pub(crate) use desk::{Desk, DeskError, Parcel, Strictness};
 pub(crate) use handed::{Bearer, Proof};
 pub(crate) use text::{CONTEXT_CHARS_MAX, TURN_CHARS_MAX};

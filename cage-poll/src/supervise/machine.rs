@@ -140,8 +140,9 @@ pub(super) enum Cause {
 }
 
 /// What the agent sent since its last instruction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Reported {
+    #[default]
     Nothing,
     /// A question that is not answered yet: it waits for the host, and rightly so.
     Question,

@@ -26,15 +26,15 @@ use super::outbox::Outbox;
 use super::status::{self, Status};
 use super::timers::Timers;
 use super::{orphans, texts};
-use crate::delivery::{Bearer, Desk, Proof, Strictness, TURN_CHARS_MAX};
+use crate::delivery::{Bearer, Desk, Parcel, Proof, Strictness, TURN_CHARS_MAX};
 use crate::files::{self, FileError};
 
 /// Bytes of a task file; what Claude Code takes on its stdin.
 const TASK_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// How long the output of an agent that has ended may still come. Processes that it left behind can hold its pipe open
-/// for ever.
-const OUTPUT_GRACE: Duration = Duration::from_millis(300);
+/// for ever; a crash must be reported within two seconds.
+const OUTPUT_GRACE: Duration = Duration::from_secs(1);
 
 /// How long another program may be at the inbox. It is there for milliseconds, or was stopped in the middle.
 const INBOX_PATIENCE: Duration = Duration::from_secs(5);
@@ -80,6 +80,8 @@ enum Due {
 /// Runs the agent until there is nothing more to do.
 pub(crate) fn run(args: &SuperviseArgs) -> Result<Exit, SuperviseError> {
     let dir = CageDir::find(args.dir.clone())?;
+    // The agent is told where it is, and may go elsewhere.
+    let dir = std::path::absolute(dir.path()).map_or(dir, CageDir::new);
     let agent = Agent::new(args.agent, args.command.clone(), &dir)?;
     let task = read_task(args.task_file.as_deref(), agent.prompt())?;
     let desk = Desk::open(&dir)?;
@@ -122,6 +124,15 @@ fn read_task(path: Option<&Path>, prompt: Option<&str>) -> Result<Option<Task>, 
 fn join(one: &str, other: &str) -> String {
     let gap = if one.is_empty() || other.is_empty() { "" } else { "\n\n" };
     format!("{one}{gap}{other}")
+}
+
+/// Goes on without what failed: the agent's work matters more. What could not be read counts as nothing there, and what
+/// could not be written down is handed over again.
+fn or_go_on<T: Default, E: std::error::Error>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| {
+        eprintln!("cage-poll: {}", crate::error::with_causes(&error));
+        T::default()
+    })
 }
 
 impl Supervisor {
@@ -241,20 +252,20 @@ impl Supervisor {
 
     fn carry_out(&mut self, action: Action) -> Result<Option<Input>, SuperviseError> {
         match action {
-            Action::Start(text) => return self.start(&text, true),
-            Action::Resume(text) => return self.start(&text, false),
+            Action::Start(text) => return Ok(self.start(&text, true)),
+            Action::Resume(text) => return Ok(self.start(&text, false)),
             Action::WatchInbox => {
                 self.waiting_since = Some(Instant::now());
-                return self.pending();
+                return Ok(self.pending());
             }
             Action::Arrived(arrival) => {
                 let proof = match arrival {
                     Arrival::Answered => Proof::Spoke,
                     Arrival::EndedTurn => Proof::EndedTurn,
                 };
-                self.desk.settle(proof, INBOX_PATIENCE)?;
+                or_go_on(self.desk.settle(proof, INBOX_PATIENCE));
             }
-            Action::Withdraw => self.desk.withdraw_except(&[], INBOX_PATIENCE)?,
+            Action::Withdraw => or_go_on(self.desk.withdraw_except(&[], INBOX_PATIENCE)),
             Action::Report { error_type, message, recoverable } => {
                 self.report(error_type, message, recoverable);
             }
@@ -280,12 +291,11 @@ impl Supervisor {
     }
 
     /// Starts the agent with a text and what is pending in the inbox.
-    fn start(&mut self, text: &str, anew: bool) -> Result<Option<Input>, SuperviseError> {
+    fn start(&mut self, text: &str, anew: bool) -> Option<Input> {
         self.waiting_since = None;
         self.timers.clear(Due::Inbox);
-        self.outbox.skip()?;
-        let parcel =
-            self.desk.hand_over(Bearer::Turn, TURN_CHARS_MAX, Strictness::ClearAway, INBOX_PATIENCE)?;
+        or_go_on(self.outbox.skip());
+        let parcel = self.hand_over();
         let text = join(text, &parcel.text);
         let text = if text.is_empty() { texts::GO_ON } else { &text };
         let invocation =
@@ -298,15 +308,15 @@ impl Supervisor {
                 self.status.started(&child);
                 let reader = self.agent.reader();
                 self.running = Some(Running { child, reader, ended: None, quiet: false });
-                Ok(None)
+                None
             }
             Err(error) => {
                 let program = invocation.program.to_string_lossy().into_owned();
                 let reason = format!("the agent cannot be started: {program}: {error}");
                 crate::output::remark(&format!("cage-poll: {reason}"));
                 let ending = Ending::Crashed(Crash { reason, cause: Cause::CannotStart });
-                let reported = self.outbox.reported()?;
-                Ok(Some(Input::TurnOver { ending, reported }))
+                let reported = or_go_on(self.outbox.reported());
+                Some(Input::TurnOver { ending, reported })
             }
         }
     }
@@ -359,22 +369,25 @@ impl Supervisor {
             // Nobody is left who knows of the commands that were running.
             running.child.signal(Signal::KILL);
         }
-        let reported = self.outbox.reported()?;
+        let reported = or_go_on(self.outbox.reported());
         self.step(Input::TurnOver { ending, reported })
     }
 
+    fn hand_over(&mut self) -> Parcel {
+        or_go_on(self.desk.hand_over(Bearer::Turn, TURN_CHARS_MAX, Strictness::ClearAway, INBOX_PATIENCE))
+    }
+
     /// Takes what is pending, and sees to it that someone looks again.
-    fn pending(&mut self) -> Result<Option<Input>, SuperviseError> {
-        let parcel =
-            self.desk.hand_over(Bearer::Turn, TURN_CHARS_MAX, Strictness::ClearAway, INBOX_PATIENCE)?;
+    fn pending(&mut self) -> Option<Input> {
+        let parcel = self.hand_over();
         let waited = self.waiting_since.map(|since| since.elapsed()).unwrap_or_default();
         let next = self.schedule.delay_after(waited);
         self.timers.set(Due::Inbox, parcel.unfinished.map_or(next, |patience| patience.min(next)));
-        Ok((!parcel.text.is_empty()).then_some(Input::Inbox(parcel.text)))
+        (!parcel.text.is_empty()).then_some(Input::Inbox(parcel.text))
     }
 
     fn look_into_inbox(&mut self) -> Result<(), SuperviseError> {
-        match self.pending()? {
+        match self.pending() {
             Some(input) => self.step(input),
             None => Ok(()),
         }

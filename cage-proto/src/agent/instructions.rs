@@ -34,7 +34,9 @@ const RULES: &str = "\
 - When the task is done, or you give it up, send exactly one `task_complete` as the last thing before you end your turn: \
 the summary says what you did and what is left, the exit code is 0 only if the task is done. Without it your work counts \
 as not delivered. The same holds for each later revision.
-- A message is sent when `cage-send` exits 0. Otherwise it says what to write instead. `cage-send TYPE --help` shows more.";
+- A message is sent when `cage-send` exits 0. Otherwise it says what to write instead. `cage-send TYPE --help` shows more. \
+Put text in double quotes when there is an apostrophe in it; long or awkward text goes as JSON into a file, and \
+`cage-send TYPE @FILE` sends it.";
 
 const OLDER_PROMPTS: &str = "\
 - If your task tells you to wait with `cage-poll` or `cage-wait`, that works too: it prints the next message and exits.";

@@ -56,6 +56,13 @@ pub(in crate::supervise) enum Ended {
 pub(crate) enum AgentError {
     #[error("{option} cannot be combined with supervise: {why}")]
     Option { option: String, why: &'static str },
+    #[error("there is a second prompt, `{second}`; quote the prompt, or leave it to --task-file")]
+    TwoPrompts { second: String },
+    #[error(
+        "it is not known whether the word behind {option} is its value or the prompt; write {option}=VALUE, or put \
+         the prompt first"
+    )]
+    Ambiguous { option: String },
 }
 
 /// Understands the output of one turn.

@@ -4,8 +4,23 @@ use std::ffi::{OsStr, OsString};
 
 use super::agent::AgentError;
 
-/// Options that take one value, as of the version that the image pins. Everything else that does not begin with `-` is
-/// the prompt.
+/// Options without a value, as of the version that the image pins.
+const FLAGS: [&str; 12] = [
+    "--allow-dangerously-skip-permissions",
+    "--brief",
+    "--dangerously-skip-permissions",
+    "--disable-slash-commands",
+    "--exclude-dynamic-system-prompt-sections",
+    "--include-hook-events",
+    "--include-partial-messages",
+    "--print",
+    "-p",
+    "--safe-mode",
+    "--strict-mcp-config",
+    "--verbose",
+];
+
+/// Options that take one value.
 const WITH_VALUE: [&str; 22] = [
     "--agent",
     "--agents",
@@ -79,12 +94,18 @@ impl ClaudeArgs {
             };
             refuse(name)?;
             if !name.starts_with('-') {
-                parsed.prompt = Some(text);
+                if parsed.prompt.replace(text.clone()).is_some() {
+                    return Err(AgentError::TwoPrompts { second: text });
+                }
             } else if name == "--session-id" {
                 parsed.session_id = inline.map(OsString::from).or_else(|| words.next());
             } else {
                 let (takes_one, takes_many) = (WITH_VALUE.contains(&name), WITH_VALUES.contains(&name));
                 let takes_more = inline.is_none();
+                let known = takes_one || takes_many || FLAGS.contains(&name);
+                if !known && takes_more && words.peek().is_some_and(|next| !is_option(next)) {
+                    return Err(AgentError::Ambiguous { option: text });
+                }
                 parsed.words.push(word);
                 if takes_one && takes_more {
                     parsed.words.extend(words.next());
@@ -197,5 +218,8 @@ mod tests {
         insta::assert_snapshot!(reason("-p --resume x"), @"--resume cannot be combined with supervise: it resumes the conversation itself");
         insta::assert_snapshot!(reason("-p --output-format json"), @"--output-format cannot be combined with supervise: it reads the stream of events; leave the option out");
         assert!(parse("--output-format=text").is_err());
+        insta::assert_snapshot!(reason("-p one two"), @"there is a second prompt, `two`; quote the prompt, or leave it to --task-file");
+        insta::assert_snapshot!(reason("-p --new-option x"), @"it is not known whether the word behind --new-option is its value or the prompt; write --new-option=VALUE, or put the prompt first");
+        assert!(parse("-p task --new-option --verbose --other=x").is_ok());
     }
 }
