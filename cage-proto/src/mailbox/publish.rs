@@ -1,27 +1,27 @@
 //! The one way a message gets into a mailbox.
 //!
-//! A publisher holds the lock of the folder. It writes the message to `.next`, syncs it, links it to its name (which
-//! fails when the name is taken), renames `.next` to `.last` and syncs the folder. So `.last` is always a second name
-//! of the newest message: the next publisher learns from it, without listing the folder, which name and which number
-//! were given out last.
+//! A publisher holds the lock of the folder. It makes `.next` with a second name, `.last.new`, writes the message and
+//! syncs it, renames `.next` to the message's name (which fails when that is taken), renames `.last.new` to `.last` and
+//! syncs the folder. So `.last` is always a second name of the newest message: the next publisher learns from it, without
+//! listing the folder, which name and which number were given out last.
 //!
-//! Whatever a crash leaves is decided by one look. `.next` beside a message that is the same file: it was published,
-//! only `.last` is late. `.next` alone: it was not, and goes away. Both names change in the same folder in this order,
-//! so a journal cannot show the second without the first.
+//! Whatever a crash leaves is decided by one look. Where `.next` is, nothing was published, and both hidden names go away.
+//! Where only `.last.new` is, it was published, even if the message has been removed since, and `.last` is late. All names
+//! change in the same folder in this order, so a journal cannot show a later change without the earlier ones.
 //!
 //! A foreign writer knows nothing of `.last`. Each publisher therefore leaves a mark of its own as the folder's time of
 //! last change; any other change of the folder replaces it. A publisher that does not find the mark of the newest message
 //! lists the folder for the highest name. It leaves a mark at its beginning too, and looks at it once more when the
-//! message is on disk, right before it links: so a foreign message that appears meanwhile is not sorted behind.
+//! message is on disk, right before it gets its name: so a foreign message that appears meanwhile is not sorted behind.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{Seek as _, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, SubsecRound as _, Utc};
-use rustix::fs::Timespec;
+use rustix::fs::{Stat, Timespec};
 use rustix::io::Errno;
 
 use super::entry::Entry;
@@ -35,6 +35,8 @@ use crate::message::{Envelope, MessageError, MessageId, Payload};
 const LOCK: &str = ".lock";
 const NEXT: &str = ".next";
 const LAST: &str = ".last";
+/// What becomes `.last` when `.next` is published.
+const LAST_NEW: &str = ".last.new";
 
 /// Added to the whole microseconds of the newest name to make the mark, so that no clock shows it by chance at a full
 /// microsecond.
@@ -144,13 +146,19 @@ impl Publisher {
             .and_then(|next| self.publish_next(next, draft, clock));
         if published.as_ref().is_err_and(|error| !matches!(error, PublishError::Unknown(_))) {
             // Where even that fails the next publisher does it, and no reader looks there.
-            let _ = self.folder.remove(NEXT.as_ref());
+            let _ = self.forget_next();
         }
         published
     }
 
-    /// Leaves a mark and learns what is newest, by a listing where the last publisher's mark was gone.
+    /// Gives the hidden file its second name, leaves a mark and learns what is newest, by a listing where the last
+    /// publisher's mark was gone.
     fn begin(&self, file: File, last: Option<Newest>, undisturbed: bool) -> Result<Next, StorageError> {
+        match self.folder.link(NEXT.as_ref(), LAST_NEW.as_ref()) {
+            // There are file systems without links. There the newest message has no second name, and is looked for.
+            Ok(()) | Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {}
+            Err(errno) => return Err(StorageError::new("link", self.folder.path().join(LAST_NEW), errno)),
+        }
         let mark = mark_of(last.as_ref().and_then(|last| last.name.as_ref()));
         self.leave(mark);
         let mut newest = match last {
@@ -178,7 +186,7 @@ impl Publisher {
                 self.leave(next.mark);
                 next.newest.name = next.newest.name.max(self.highest_name()?);
             }
-            if next.newest.name.as_ref() < Some(&name) && self.link_next(&name)? {
+            if next.newest.name.as_ref() < Some(&name) && self.name_next(&name)? {
                 self.finish(&name)?;
                 return Ok(Published { path: self.folder.path().join(name.as_str()), name, message });
             }
@@ -200,17 +208,30 @@ impl Publisher {
 
     /// Decides what a killed publisher left behind.
     fn clear_up(&self) -> Result<(), StorageError> {
-        let Some(next) = self.folder.stat_of(NEXT.as_ref())? else { return Ok(()) };
-        let name = self.read_own(NEXT)?.map(|message| EntryName::at(message.timestamp.instant()));
-        let published = match &name {
-            Some(name) => self.folder.stat_of(name.as_str().as_ref())?,
-            None => None,
-        };
-        if published.is_some_and(|stat| (stat.st_dev, stat.st_ino) == (next.st_dev, next.st_ino)) {
-            self.folder.rename(NEXT.as_ref(), LAST.as_ref())
-        } else {
-            self.folder.remove(NEXT.as_ref())
+        if let Some(next) = self.folder.stat_of(NEXT.as_ref())? {
+            if !self.is_published(&next)? {
+                return self.forget_next();
+            }
+            self.folder.remove(NEXT.as_ref())?;
         }
+        match self.folder.rename(LAST_NEW.as_ref(), LAST.as_ref()) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Tells whether the file under the hidden name is a message too, as only [`Publisher::name_by_link`] leaves it.
+    fn is_published(&self, next: &Stat) -> Result<bool, StorageError> {
+        let Some(message) = self.read_own(NEXT)? else { return Ok(false) };
+        let name = EntryName::at(message.timestamp.instant());
+        let named = self.folder.stat_of(name.as_str().as_ref())?;
+        Ok(named.is_some_and(|named| (named.st_dev, named.st_ino) == (next.st_dev, next.st_ino)))
+    }
+
+    /// Removes what was not published; `.next` last, since without it `.last.new` would say that it was.
+    fn forget_next(&self) -> Result<(), StorageError> {
+        self.folder.remove(LAST_NEW.as_ref())?;
+        self.folder.remove(NEXT.as_ref())
     }
 
     /// Reads the newest message of ours: its name and its number.
@@ -330,26 +351,31 @@ impl Publisher {
     }
 
     /// Gives the written message its name; `false` when a foreign writer has taken it.
-    fn link_next(&self, name: &EntryName) -> Result<bool, StorageError> {
+    fn name_next(&self, name: &EntryName) -> Result<bool, StorageError> {
         let name: &OsStr = name.as_str().as_ref();
-        let linked = match self.folder.link(NEXT.as_ref(), name) {
-            // There are file systems without links. There the newest message has no second name, and is looked for.
-            Err(Errno::PERM | Errno::OPNOTSUPP | Errno::NOSYS | Errno::MLINK) => {
-                self.folder.rename_no_replace(NEXT.as_ref(), name)
-            }
-            linked => linked,
+        let named = match self.folder.rename_no_replace(NEXT.as_ref(), name) {
+            Err(Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => self.name_by_link(name),
+            named => named,
         };
-        match linked {
+        match named {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
             Err(errno) => Err(StorageError::new("publish", self.folder.path().join(name), errno)),
         }
     }
 
+    /// Does the same on a file system whose renames cannot refuse to replace.
+    fn name_by_link(&self, name: &OsStr) -> Result<(), Errno> {
+        self.folder.link(NEXT.as_ref(), name)?;
+        // Where it stays, the next publisher sees that it is the message.
+        let _ = self.folder.remove(NEXT.as_ref());
+        Ok(())
+    }
+
     /// Makes a visible message durable and leaves what the next publisher needs.
     fn finish(&self, name: &EntryName) -> Result<(), PublishError> {
-        // Without `.last` the next publisher finds `.next` and finishes this; on file systems without links it is gone.
-        let _ = self.folder.rename(NEXT.as_ref(), LAST.as_ref());
+        // Where it fails the next publisher does it; on file systems without links there is nothing to rename.
+        let _ = self.folder.rename(LAST_NEW.as_ref(), LAST.as_ref());
         // Before the sync, which takes long enough for a foreign writer to come.
         self.leave(mark_of(Some(name)));
         self.folder.sync().map_err(PublishError::Unknown)

@@ -41,7 +41,10 @@ pub(crate) struct Cage {
 
 impl Cage {
     pub(crate) fn new() -> Self {
-        let temp = tempfile::tempdir().unwrap();
+        Self::in_folder(tempfile::tempdir().unwrap())
+    }
+
+    pub(crate) fn in_folder(temp: TempDir) -> Self {
         Self { dir: CageDir::new(temp.path().join("cage")), _temp: temp }
     }
 

@@ -64,12 +64,16 @@ fn numbers_without_a_gap_across_foreign_messages_and_removed_files() {
     assert_eq!(cage.send("d", &System).message.seq, Some(4));
 }
 
+/// Does what a publisher leaves that is killed when its message has its name: `.last` is the one before it, or none.
+fn kill_after_publishing(cage: &Cage) {
+    fs::rename(cage.outbox().join(".last"), cage.outbox().join(".last.new")).unwrap();
+}
+
 #[test]
-fn finishes_what_a_killed_publisher_had_already_linked() {
+fn goes_on_behind_a_message_whose_publisher_was_killed() {
     let cage = Cage::new();
     let sent = cage.send("a", &System);
-    // Killed between link and rename: the newest message is `.next`, and `.last` the one before it.
-    fs::rename(cage.outbox().join(".last"), cage.outbox().join(".next")).unwrap();
+    kill_after_publishing(&cage);
     let next = cage.send("b", &Hand::at("2020-01-01T00:00:00Z"));
     assert_eq!(next.message.seq, Some(2));
     assert!(next.name > sent.name);
@@ -77,10 +81,34 @@ fn finishes_what_a_killed_publisher_had_already_linked() {
 }
 
 #[test]
-fn drops_what_a_killed_publisher_had_not_linked() {
+fn goes_on_behind_a_message_that_was_consumed_and_removed_when_its_publisher_was_killed() {
+    let cage = Cage::new();
+    let sent = cage.send("a", &System);
+    kill_after_publishing(&cage);
+    assert_eq!(cage.consume_all(), ["a"]);
+    fs::remove_file(sent.path).unwrap();
+    let next = cage.send("b", &Hand::at("2020-01-01T00:00:00Z"));
+    assert_eq!(next.message.seq, Some(2));
+    assert_eq!(cage.consume_all(), ["b"], "not hidden behind the cursor");
+}
+
+#[test]
+fn finishes_what_was_published_where_a_rename_cannot_refuse_to_replace() {
+    let cage = Cage::new();
+    let sent = cage.send("a", &System);
+    kill_after_publishing(&cage);
+    fs::hard_link(&sent.path, cage.outbox().join(".next")).unwrap();
+    assert_eq!(cage.send("b", &System).message.seq, Some(2));
+    assert_eq!(cage.consume_all(), ["a", "b"]);
+    assert_eq!(cage.listing().len(), 2);
+}
+
+#[test]
+fn drops_what_a_killed_publisher_had_not_published() {
     for content in ["", r#"{"id":"#, &message("never sent")] {
         let cage = Cage::new();
         cage.put(".next", content);
+        fs::hard_link(cage.outbox().join(".next"), cage.outbox().join(".last.new")).unwrap();
         assert_eq!(cage.send("a", &System).message.seq, Some(1));
         assert_eq!(cage.consume_all(), ["a"]);
         assert_eq!(cage.listing().len(), 1);
