@@ -1,7 +1,7 @@
 //! Every message from a name or a cursor on, for as long as someone listens.
 //!
-//! After a double scan has found nothing more, events bring the names: the kernel queues them in the order in which
-//! they became visible, so they need no listing, and following costs the same however many files are kept.
+//! After a double scan, events bring the names: the kernel queues them in the order in which they became visible, so they
+//! need no listing, and following costs the same however many files are kept.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -30,7 +30,7 @@ pub struct Follow {
     /// The cursor to move, with the right to do so; nothing for a reader that keeps its place itself.
     cursor: Option<(Cursor, Locked)>,
     schedule: Schedule,
-    /// Whether the last double scan found nothing, so that from then on events tell everything.
+    /// Whether the last double scan held all there was, so that from then on events tell everything.
     caught_up: bool,
     notices: VecDeque<Notice>,
     quiet_since: Instant,
@@ -139,7 +139,10 @@ impl Follow {
                 Found::Message(name, message) => Item::Message(name, message),
                 Found::Malformed(name, fault) => Item::Malformed(name, fault),
                 Found::Nothing if !self.caught_up => {
-                    self.caught_up = !self.reader.scan(&self.progress)?;
+                    self.reader.scan(&self.progress)?;
+                    // Whatever became visible after the scan began has its event waiting, so it need not find nothing.
+                    // Otherwise a reader would list a crowded folder again and again as long as messages keep coming.
+                    self.caught_up = self.reader.has_room();
                     self.last_scan = Instant::now();
                     continue;
                 }

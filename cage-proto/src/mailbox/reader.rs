@@ -116,13 +116,18 @@ impl Reader {
         let strays = scan.strays().clone();
         let wanted = scan.saw_pending();
         self.tell_strays(&strays);
-        if wanted && self.pending.len() >= SCAN_BATCH_NAMES {
+        if wanted && !self.has_room() {
             return false;
         }
         if wanted {
             self.pending.extend(name.to_str().and_then(|text| text.parse().ok()));
         }
         true
+    }
+
+    /// Tells whether one more name could be pending, so that none was left out for want of room.
+    pub(crate) fn has_room(&self) -> bool {
+        self.pending.len() < SCAN_BATCH_NAMES
     }
 
     /// Reads the lowest pending name, or finds that none is left of the last scan.
