@@ -4,6 +4,7 @@
 //! - [`run`]: one program run to its end, reported in full when a test fails.
 //! - [`docker`]: Docker from the outside, and the check that a test left nothing in it.
 //! - [`cage_dir`]: a message folder, read without the code under test.
+//! - [`held`]: a program held where it prints, and what it has used up to there.
 //! - [`mounts`]: file systems of a test's own, and what a loss of power leaves of one.
 //! - [`skip`]: tests that cannot run on every machine.
 //! - [`strace`]: programs that are killed, or whose system calls fail, exactly where a test says.
@@ -11,6 +12,7 @@
 
 pub mod cage_dir;
 pub mod docker;
+pub mod held;
 pub mod mounts;
 pub mod places;
 pub mod run;
