@@ -298,6 +298,28 @@ async fn reports_an_api_that_fails_and_goes_on_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn goes_on_after_an_api_that_failed_with_500() {
+    in_docker("sup-500", async |name| {
+        let turns =
+            [Turn::status(500), Turn::status(500), Turn::bash(COMPLETE, "Report"), Turn::say("Done.")];
+        let cage = Cage::start(name, Script::new(turns)).await;
+        // It would try for three minutes before it gives up.
+        let settings = json!({ "env": { "CLAUDE_CODE_MAX_RETRIES": "1" } }).to_string();
+        let write = cage.exec(&["sh", "-c", "mkdir .claude; cat > .claude/settings.json"]).stdin(settings);
+        let _ = write.finish().await.exits_with(0);
+        let supervisor = cage.launch("Work.", &["--retry-after", "0"]).await;
+        cage.expect_error("api_failure").await;
+        let error = cage.expect_error("agent_crashed").await;
+        assert!(error["message"].as_str().is_some_and(|it| it.contains("500")), "{error}");
+        cage.expect("task_complete").await;
+        assert_eq!(cage.conversations().len(), 1);
+        cage.stop(supervisor).await;
+        cage.remove().await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn gives_up_on_an_api_that_answers_garbage_and_waits_for_the_host() {
     in_docker("sup-garbage", async |name| {
         let cage = Cage::start(name, Script::new([]).then_forever(Turn::garbage())).await;

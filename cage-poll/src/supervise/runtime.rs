@@ -341,6 +341,10 @@ impl Supervisor {
         for (pid, ended) in orphans::reap() {
             if let Some(running) = self.running.as_mut().filter(|running| running.child.pid == pid) {
                 running.ended = Some(ended);
+                if ended != Ended::Code(0) {
+                    // Nobody is left who knows of the commands that were running, and they hold its output open.
+                    running.child.signal(Signal::KILL);
+                }
                 self.timers.set(Due::Output, OUTPUT_GRACE);
                 self.end_turn(false)?;
             }
@@ -365,10 +369,6 @@ impl Supervisor {
         };
         self.status.ended();
         let ending = running.reader.ending(ended, &tail);
-        if matches!(ending, Ending::Crashed(_)) {
-            // Nobody is left who knows of the commands that were running.
-            running.child.signal(Signal::KILL);
-        }
         let reported = or_go_on(self.outbox.reported());
         self.step(Input::TurnOver { ending, reported })
     }
