@@ -1,16 +1,18 @@
 //! Gives a task to an agent in a cage, answers its question, asks for one revision and brings the changes home.
 //!
 //! Credentials come from the environment: `ANTHROPIC_API_KEY`, `CLAUDE_CODE_OAUTH_TOKEN`, or the address of a gateway
-//! in `ANTHROPIC_BASE_URL`. Ctrl-C removes the cage.
+//! in `ANTHROPIC_BASE_URL`. Ctrl-C and SIGTERM remove the cage.
 
 use std::error::Error;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use cage_host::message::{Payload, TaskRevision};
 use cage_host::{Cage, CageSpec, Content, Delivery, EmbeddedConfig, Host, Task, sanitize};
 use clap::Parser;
+use tokio::signal::{ctrl_c, unix::SignalKind, unix::signal};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
@@ -51,13 +53,9 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(&Options::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("delegate: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    let Err(error) = run(&Options::parse()).await else { return ExitCode::SUCCESS };
+    eprintln!("delegate: {error}");
+    ExitCode::FAILURE
 }
 
 async fn run(options: &Options) -> Outcome {
@@ -66,16 +64,16 @@ async fn run(options: &Options) -> Outcome {
         (Some(folder), Some(programs)) => Host::embedded(&EmbeddedConfig::new(folder, programs))?,
         _ => Host::connect().await?,
     };
+    let spec = CageSpec::from_dir(&options.name, &options.project).image(&options.image);
+    let mut interrupt = pin!(interrupted());
     let cage = tokio::select! {
-        cage = host.create(CageSpec::from_dir(&options.name, &options.project).image(&options.image)) => cage?,
-        error = interrupted() => {
-            // A creation that was given up is undone in the background.
-            host.settled().await;
-            return Err(error);
-        }
+        biased; // A signal is listened for before anything is made.
+        // A creation that was given up is undone in the background.
+        ended = &mut interrupt => { host.settled().await; return ended }
+        cage = host.create(spec) => cage?,
     };
     clock.step(&format!("created cage {} with {} files", cage.name(), cage.arrival().files));
-    let told = tokio::select! { told = tell(&cage, options, &mut clock) => told, error = interrupted() => Err(error) };
+    let told = tokio::select! { told = tell(&cage, options, &mut clock) => told, ended = interrupt => ended };
     cage.destroy().await?;
     clock.step("destroyed the cage");
     told?;
@@ -105,13 +103,11 @@ async fn tell(cage: &Cage, options: &Options, clock: &mut Clock) -> Outcome {
                 let answer = cage.inbox().answer(request, &options.answers).await?;
                 clock.step(&format!("answered: sent {:?}, refused {:?}", answer.sent, answer.refused));
             }
-            Some(Payload::TaskComplete(_)) => match revisions.pop() {
-                Some(revision) => {
-                    cage.inbox().send(TaskRevision::new(revision)).await?;
-                    clock.step("sent a revision");
-                }
-                None => break,
-            },
+            Some(Payload::TaskComplete(_)) => {
+                let Some(revision) = revisions.pop() else { break };
+                cage.inbox().send(TaskRevision::new(revision)).await?;
+                clock.step("sent a revision");
+            }
             Some(Payload::Error(error)) if !error.recoverable => return Err(sanitize(&error.message).into()),
             _ => {}
         }
@@ -135,8 +131,11 @@ fn describe(delivery: &Delivery) -> String {
     }
 }
 
-async fn interrupted() -> Box<dyn Error> {
-    tokio::signal::ctrl_c().await.err().map_or_else(|| "interrupted".into(), Into::into)
+/// Waits for Ctrl-C or SIGTERM.
+async fn interrupted() -> Outcome {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! { pressed = ctrl_c() => pressed?, _ = terminated.recv() => {} }
+    Err("interrupted; the cage was removed with everything in it, run this again to start anew".into())
 }
 
 /// Prints each step with the time that it took.

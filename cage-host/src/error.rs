@@ -57,6 +57,14 @@ pub enum RequestError {
         /// Why it cannot be used.
         reason: String,
     },
+    /// Something in the project folder may not be read.
+    #[error("cannot read `{}`: {reason}; make it readable, or name it in `.gitignore` to leave it out", path.display())]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
     /// The agent would start without anything to sign in with.
     #[error(
         "no credential for the agent; set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN, or ANTHROPIC_BASE_URL for a gateway that needs none"

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::place::Place;
 use super::spec::{PlannedCage, Source};
 use crate::backend::{Backend, Exec, Stdin};
-use crate::error::{EngineError, Error, Result};
+use crate::error::{EngineError, Error, RequestError, Result};
 use crate::transfer::{Arrival, Packing, pack};
 
 /// Longest time for copying a project into a cage and committing it there.
@@ -23,7 +23,10 @@ const FILL: &str = "copy the project";
 ///
 /// `bigFileThreshold=1` makes git stream all blobs into one pack. Loose objects would cost an inode each and make the
 /// agent's own first commit stop for a garbage collection.
+///
+/// On a full disk `tar` and git may only say that they failed. So a failure is followed by one more write, which tells.
 const FILL_SCRIPT: &str = "set -e
+trap 'code=$?; [ $code = 0 ] || head -c 65536 /dev/zero > \"$1/.probe\"; exit $code' EXIT
 mkdir -p \"$1\" && cd \"$1\"
 tar --extract --no-same-owner --file=-
 git init --quiet --initial-branch=main
@@ -111,7 +114,7 @@ async fn copy_in(place: &Place, packing: Packing) -> Result<Arrival> {
     match packed {
         // The packer saw its reader go: the reader's error is the cause.
         Err(error) if is_broken_pipe(&error) => unpacked.and(Err(error)),
-        Err(error) => Err(error),
+        Err(error) => Err(with_advice(error)),
         Ok(arrival) => unpacked.map(|()| arrival),
     }
 }
@@ -123,4 +126,14 @@ fn fill_exec(place: &Place) -> Exec {
 
 fn is_broken_pipe(error: &Error) -> bool {
     matches!(error, Error::Io(error) if error.source.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Tells the caller what to do about a file that may not be read.
+fn with_advice(error: Error) -> Error {
+    match error {
+        Error::Io(error) if error.source.kind() == io::ErrorKind::PermissionDenied => {
+            RequestError::Unreadable { path: error.path, reason: error.source.to_string() }.into()
+        }
+        other => other,
+    }
 }

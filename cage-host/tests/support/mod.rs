@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unused_macros, reason = "each test program uses a part of it")]
 
+pub(crate) mod delegate;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Mutex;
@@ -116,7 +118,8 @@ impl Drop for Stage {
     }
 }
 
-fn skip<T>(why: &str) -> Option<T> {
+/// Says loudly that a test is skipped, and fails where it must not be.
+pub(crate) fn skip<T>(why: &str) -> Option<T> {
     assert!(
         std::env::var("CAGE_REQUIRE_DOCKER").as_deref() != Ok("1"),
         "this test cannot be skipped here: {why}"
@@ -131,7 +134,7 @@ pub(crate) fn image() -> String {
 }
 
 /// The folder of the two programs.
-fn programs() -> PathBuf {
+pub(crate) fn programs() -> PathBuf {
     let folder = std::env::var_os("CAGE_BIN_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist"), PathBuf::from);
     folder.canonicalize().unwrap_or(folder)
