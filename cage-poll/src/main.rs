@@ -2,17 +2,17 @@
 //!
 //! ```text
 //! src/
-//! ├── main.rs       exit code and error report
-//! ├── args.rs       the command line
-//! ├── wait.rs       the next message, all pending ones, or the answer to a question
-//! ├── follow.rs     every message, for as long as someone listens
-//! ├── output.rs     what is printed, with control characters made harmless
-//! ├── error.rs      what can go wrong, and the exit code of each
-//! ├── supervise/    the runtime around a headless agent
-//! ├── hook/         answers to the agent's hooks, and the settings that install them
-//! ├── delivery/     messages on their way to the agent, shared by these two
+//! ├── main.rs          exit code and error report
+//! ├── args.rs          the command line
+//! ├── wait.rs          the next message, all pending ones, or the answer to a question
+//! ├── follow.rs        every message, for as long as someone listens
+//! ├── output.rs        what is printed, with control characters made harmless
+//! ├── error.rs         what can go wrong, and the exit code of each
+//! ├── supervise/       the runtime around a headless agent
+//! ├── hook/            answers to the agent's hooks, and the settings that install them
+//! ├── delivery/        messages on their way to the agent, shared by these two
 //! ├── instructions.rs  how an agent is to report
-//! └── files.rs      small files of the runtime
+//! └── files.rs         small files of the runtime
 //! ```
 
 mod args;

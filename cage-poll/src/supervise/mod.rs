@@ -3,9 +3,10 @@
 //! ```text
 //! supervise/
 //! ├── args.rs      the command line
-//! ├── machine.rs   what to do next: events in, actions out                                     (pure)
+//! ├── machine/     what to do next: events in, actions out                                     (pure)
 //! ├── opening.rs   how a launch begins: a new task, or going on with an earlier one            (pure)
 //! ├── texts.rs     what the agent and the host are told                                        (pure)
+//! ├── task.rs      the task that a launch was given                                            (edge)
 //! ├── runtime.rs   carries actions out and brings events in, one at a time                     (edge)
 //! ├── timers.rs    what is due when                                                            (edge)
 //! ├── events.rs    the threads that bring signals, inbox changes and the agent's output        (edge)
@@ -32,6 +33,7 @@ mod orphans;
 mod outbox;
 mod runtime;
 mod status;
+mod task;
 mod texts;
 mod timers;
 

@@ -3,32 +3,7 @@
 use cage_proto::agent::{Session, State};
 
 use super::machine::Opening;
-
-/// What the agent is to do first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Task {
-    pub(super) text: String,
-    /// Tells this task from another one.
-    pub(super) key: TaskKey,
-}
-
-/// Tells one task from another. A host writes the task's file anew for each task, also for the same text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum TaskKey {
-    /// A file, by its time of change and its size.
-    File { modified_ns: u128, bytes: u64 },
-    /// Words on the command line. The same words again may well be meant as a new task.
-    Words(u64),
-}
-
-impl TaskKey {
-    pub(super) fn text(&self) -> String {
-        match self {
-            Self::File { modified_ns, bytes } => format!("file {modified_ns} {bytes}"),
-            Self::Words(hash) => format!("words {hash:016x}"),
-        }
-    }
-}
+use super::task::{Task, TaskKey};
 
 /// Decides how to begin, from what an earlier supervisor wrote down and what was asked for.
 pub(super) fn opening(earlier: Option<&Session>, agent: &str, task: Option<Task>) -> Opening {

@@ -1,11 +1,9 @@
 //! Carries actions out and brings events in, one at a time.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use cage_proto::exit_code::Exit;
 use cage_proto::mailbox::{CageDir, Mailbox};
@@ -21,16 +19,14 @@ use super::events::{self, Event};
 use super::lock::Lock;
 use super::log::Log;
 use super::machine::{Action, Arrival, Cause, Crash, Ending, Input, Machine, Opening, Outcome, Rules, Timer};
-use super::opening::{Task, TaskKey, opening};
+use super::opening::opening;
 use super::outbox::Outbox;
 use super::status::{self, Status};
+use super::task::{self, Task};
 use super::timers::Timers;
 use super::{orphans, texts};
 use crate::delivery::{Bearer, Desk, Parcel, Proof, Strictness, TURN_CHARS_MAX};
-use crate::files::{self, FileError};
-
-/// Bytes of a task file; what Claude Code takes on its stdin.
-const TASK_BYTES_MAX: usize = 10 * 1024 * 1024;
+use crate::files::FileError;
 
 /// How long the output of an agent that has ended may still come. Processes that it left behind can hold its pipe open
 /// for ever; a crash must be reported within two seconds.
@@ -83,7 +79,7 @@ pub(crate) fn run(args: &SuperviseArgs) -> Result<Exit, SuperviseError> {
     // The agent is told where it is, and may go elsewhere.
     let dir = std::path::absolute(dir.path()).map_or(dir, CageDir::new);
     let agent = Agent::new(args.agent, args.command.clone(), &dir)?;
-    let task = read_task(args.task_file.as_deref(), agent.prompt())?;
+    let task = task::read(args.task_file.as_deref(), agent.prompt())?;
     let desk = Desk::open(&dir)?;
     let _lock = Lock::take(&dir.supervisor_lock())?;
     let (sender, events) = sync_channel(events::EVENTS_MAX);
@@ -99,31 +95,15 @@ pub(crate) fn run(args: &SuperviseArgs) -> Result<Exit, SuperviseError> {
     }
 }
 
-/// Reads the task: the file's text, then what stood on the command line.
-fn read_task(path: Option<&Path>, prompt: Option<&str>) -> Result<Option<Task>, SuperviseError> {
-    let Some(path) = path else {
-        return Ok(prompt.map(|prompt| {
-            let mut hasher = DefaultHasher::new();
-            prompt.hash(&mut hasher);
-            Task { text: prompt.to_owned(), key: TaskKey::Words(hasher.finish()) }
-        }));
-    };
-    let bytes = files::read(path, TASK_BYTES_MAX)?.ok_or_else(|| SuperviseError::NoTask(path.to_owned()))?;
-    let metadata = path.metadata().map_err(|error| FileError::new("look at", path, error))?;
-    let modified = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    let key = TaskKey::File { modified_ns: modified.unwrap_or_default().as_nanos(), bytes: metadata.len() };
-    let text = String::from_utf8(bytes).map_err(|_| SuperviseError::TaskNotText(path.to_owned()))?;
-    let text = join(text.trim(), prompt.unwrap_or_default());
-    if text.is_empty() {
-        return Err(SuperviseError::EmptyTask(path.to_owned()));
+fn rules(args: &SuperviseArgs, agent: &Agent) -> Rules {
+    Rules {
+        timeout: args.timeout,
+        max_turns: args.max_turns.map(Into::into),
+        retry_after: args.retry_after.clone(),
+        grace: args.grace,
+        remembers: agent.remembers(),
+        has_hooks: agent.has_hooks(),
     }
-    Ok(Some(Task { text, key }))
-}
-
-/// Joins two texts, either of which may be empty.
-fn join(one: &str, other: &str) -> String {
-    let gap = if one.is_empty() || other.is_empty() { "" } else { "\n\n" };
-    format!("{one}{gap}{other}")
 }
 
 /// Goes on without what failed: the agent's work matters more. What could not be read counts as nothing there, and what
@@ -157,21 +137,13 @@ impl Supervisor {
         if matches!(opening, Opening::Task(_)) {
             status.begin_task();
         }
-        let rules = Rules {
-            timeout: args.timeout,
-            max_turns: args.max_turns.map(Into::into),
-            retry_after: args.retry_after.clone(),
-            grace: args.grace,
-            remembers: agent.remembers(),
-            has_hooks: agent.has_hooks(),
-        };
         let log = args.log.clone().unwrap_or_else(|| dir.stream_log());
         let log = Log::open(log.clone()).map_err(|error| FileError::new("open the log", &log, error))?;
         let outbox = Outbox::open(&dir)?;
         let supervisor = Self {
             dir,
+            machine: Machine::new(rules(args, &agent)),
             agent,
-            machine: Machine::new(rules),
             schedule: args.schedule.clone(),
             status,
             desk,
@@ -296,7 +268,7 @@ impl Supervisor {
         self.timers.clear(Due::Inbox);
         or_go_on(self.outbox.skip());
         let parcel = self.hand_over();
-        let text = join(text, &parcel.text);
+        let text = task::join(text, &parcel.text);
         let text = if text.is_empty() { texts::GO_ON } else { &text };
         let invocation =
             if anew { self.agent.start() } else { self.agent.resume(self.status.session.session_id()) };

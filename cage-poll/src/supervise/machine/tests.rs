@@ -1,6 +1,12 @@
 //! Every transition of the machine.
 
+use std::time::Duration;
+
+use cage_proto::agent::State;
+
+use super::states::HOOKS_GRACE;
 use super::*;
+use crate::supervise::texts;
 
 const NOW: Duration = Duration::from_secs(7200);
 

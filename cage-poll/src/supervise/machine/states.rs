@@ -1,20 +1,22 @@
-//! What to do next: events in, actions out. It knows no clock, no file and no process.
+//! Decides what happens next.
 
 use std::time::Duration;
 
 use cage_proto::agent::State;
 
-use super::texts;
+use super::action::{Action, Arrival, Outcome};
+use super::input::{Cause, Crash, Ending, Input, Opening, Reported, Timer};
+use crate::supervise::texts;
 
 /// Turns without a report that an agent may end in a row: the first brings it a reminder, the second is reported.
 const SILENT_ENDINGS_MAX: u32 = 2;
 
 /// How long after the start of a conversation the session-start hook must have run. It runs before that.
-const HOOKS_GRACE: Duration = Duration::from_secs(5);
+pub(super) const HOOKS_GRACE: Duration = Duration::from_secs(5);
 
 /// Decides what a supervisor does.
 #[derive(Debug)]
-pub(super) struct Machine {
+pub(in crate::supervise) struct Machine {
     rules: Rules,
     phase: Phase,
     /// Whether there is a conversation that can be resumed.
@@ -32,19 +34,19 @@ pub(super) struct Machine {
 
 /// What was asked for on the command line, and what kind of agent it is.
 #[derive(Debug, Clone)]
-pub(super) struct Rules {
+pub(in crate::supervise) struct Rules {
     /// How long to wait for a message after a turn.
-    pub(super) timeout: Duration,
+    pub(in crate::supervise) timeout: Duration,
     /// Turns that may be run in this launch.
-    pub(super) max_turns: Option<u64>,
+    pub(in crate::supervise) max_turns: Option<u64>,
     /// How long to wait before each retry; as many retries as there are entries.
-    pub(super) retry_after: Vec<Duration>,
+    pub(in crate::supervise) retry_after: Vec<Duration>,
     /// How long the agent may take to end when it is told to.
-    pub(super) grace: Duration,
+    pub(in crate::supervise) grace: Duration,
     /// Whether the agent remembers the conversation when it is resumed.
-    pub(super) remembers: bool,
+    pub(in crate::supervise) remembers: bool,
     /// Whether the agent should run our hooks.
-    pub(super) has_hooks: bool,
+    pub(in crate::supervise) has_hooks: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -79,145 +81,8 @@ enum Hooks {
     LookedFor,
 }
 
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Input {
-    /// The launch.
-    Begin(Opening),
-    /// The agent has a conversation that can be resumed.
-    Conversation,
-    /// The model answered.
-    Spoke,
-    /// The agent's process has ended.
-    TurnOver { ending: Ending, reported: Reported },
-    /// These messages came, and are noted down as handed over.
-    Inbox(String),
-    /// A timer that was set has run out.
-    Elapsed(Timer),
-    /// Someone wants the supervisor to end.
-    Terminate,
-}
-
-/// How a launch begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Opening {
-    /// With a task, in a new conversation.
-    Task(String),
-    /// In the middle of a turn that was cut off; the task is there for an agent that has lost its conversation.
-    GoOn { task: Option<String>, conversation: bool },
-    /// Between two turns.
-    Wait { conversation: bool },
-}
-
-/// How the agent's process ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// As it should, with these last words.
-    Finished { last_words: String },
-    /// In some other way.
-    Crashed(Crash),
-}
-
-/// Why the agent's process ended in a way that it should not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Crash {
-    /// What happened, with the end of the log.
-    pub(super) reason: String,
-    pub(super) cause: Cause,
-}
-
-/// What may help after a crash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// The same again, a little later.
-    Transient,
-    /// A new conversation: the old one is not known any more.
-    ConversationLost,
-    /// A word from the host.
-    Other,
-    /// Nothing: the agent cannot be started at all.
-    CannotStart,
-}
-
-/// What the agent sent since its last instruction.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Reported {
-    #[default]
-    Nothing,
-    /// A question that is not answered yet: it waits for the host, and rightly so.
-    Question,
-    Complete,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Timer {
-    /// The host has not sent anything in time.
-    Wait,
-    /// The next try is due.
-    Retry,
-    /// The agent had time enough to end.
-    Grace,
-    /// The hooks should have run.
-    Hooks,
-}
-
-/// Something to do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Action {
-    /// Starts the agent with a new conversation. What is pending in the inbox goes along.
-    Start(String),
-    /// Starts the agent in the conversation it had. What is pending in the inbox goes along.
-    Resume(String),
-    /// Takes what is pending, now and whenever something comes, until the agent is started.
-    WatchInbox,
-    /// What the agent was handed has arrived.
-    Arrived(Arrival),
-    /// What the agent was handed has not arrived, and will be handed over again.
-    Withdraw,
-    /// Sends an `error` to the host.
-    Report {
-        error_type: &'static str,
-        message: String,
-        recoverable: bool,
-    },
-    /// Looks whether the hooks run, and reports when they do not.
-    LookForHooks,
-    /// Sends `going_idle`.
-    GoIdle(String),
-    Set(Timer, Duration),
-    Clear(Timer),
-    /// Writes down what the agent is doing.
-    Enter {
-        state: State,
-        reason: Option<String>,
-        turn_open: bool,
-    },
-    /// Tells the agent to end.
-    Interrupt,
-    /// Ends the agent's processes.
-    Kill,
-    /// Ends the supervisor.
-    Exit(Outcome),
-}
-
-/// What shows that messages arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arrival {
-    Answered,
-    EndedTurn,
-}
-
-/// How supervision ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// As planned.
-    Planned,
-    /// The agent cannot be started.
-    CannotStart,
-}
-
 impl Machine {
-    pub(super) fn new(rules: Rules) -> Self {
+    pub(in crate::supervise) fn new(rules: Rules) -> Self {
         Self {
             rules,
             phase: Phase::New,
@@ -232,7 +97,7 @@ impl Machine {
     }
 
     /// Takes one event and says what to do, in this order.
-    pub(super) fn step(&mut self, input: Input) -> Vec<Action> {
+    pub(in crate::supervise) fn step(&mut self, input: Input) -> Vec<Action> {
         match input {
             Input::Begin(opening) => self.begin(opening),
             Input::Conversation => self.conversation(),
@@ -446,7 +311,3 @@ impl Machine {
         Action::Enter { state, reason, turn_open: self.turn_open }
     }
 }
-
-#[cfg(test)]
-#[path = "machine_tests.rs"]
-mod tests;
