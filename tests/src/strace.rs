@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 /// Seconds after which a run is killed: it takes milliseconds, so this is one that hangs.
 const RUN_SECONDS_MAX: &str = "60";
@@ -67,6 +68,11 @@ pub fn failing<S: AsRef<OsStr>>(call: &Call, errno: &str, program: &Path, argume
 /// Runs a program one of whose system calls is not made and seems to have succeeded.
 pub fn pretending<S: AsRef<OsStr>>(call: &Call, program: &Path, arguments: &[S]) -> Output {
     injected(call, "retval=0", program, arguments)
+}
+
+/// Runs a program one of whose system calls begins so much later.
+pub fn delayed<S: AsRef<OsStr>>(call: &Call, by: Duration, program: &Path, arguments: &[S]) -> Output {
+    injected(call, &format!("delay_enter={}", by.as_micros()), program, arguments)
 }
 
 fn injected<S: AsRef<OsStr>>(call: &Call, what: &str, program: &Path, arguments: &[S]) -> Output {

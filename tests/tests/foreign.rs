@@ -8,10 +8,13 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use cage_proto::mailbox::Mailbox;
+use cage_proto::mailbox::{EntryName, Mailbox};
+use cage_proto::message::Envelope;
 use cage_tests::cage_dir::{TestDir, printed};
 use cage_tests::places::program;
+use cage_tests::strace::{calls, delayed};
 
 /// Sends `progress_update`s with the statuses `$2-1` to `$2-$3` into the folder `$1`.
 const THEIR_SEND: &str = r#"
@@ -163,4 +166,39 @@ fn waits_for_a_writer_that_takes_its_time_and_keeps_the_order() {
         assert_eq!(our_poll(&cage, &["--timeout", "20", "--schedule", "60:7200"]), [expected]);
     }
     assert!(writer.wait().unwrap().success());
+}
+
+/// Times that a foreign writer tries to be there at the right moment.
+const TRIES: usize = 20;
+
+#[test]
+fn never_replaces_a_message_that_takes_its_name_at_the_last_moment() {
+    let send = ["progress_update", "--status", "ours"];
+    let program = program("cage-send");
+    let renames = calls(&program, &TestDir::new().arguments(&send));
+    let naming = renames.iter().find(|call| call.name == "renameat2").unwrap();
+    let met = (0..TRIES).any(|_| {
+        let cage = TestDir::new();
+        std::thread::scope(|scope| {
+            let sender =
+                scope.spawn(|| delayed(naming, Duration::from_millis(300), &program, &cage.arguments(&send)));
+            let hidden = cage.folder(Mailbox::Outbox).join(".next");
+            let mut taken = None;
+            while taken.is_none() && !sender.is_finished() {
+                // The hidden file says which name it is about to get.
+                let message = fs::read(&hidden).ok().and_then(|bytes| Envelope::parse(&bytes).ok());
+                taken = message.map(|message| EntryName::at(message.timestamp.instant()));
+            }
+            let theirs = cage.folder(Mailbox::Outbox).join(taken.unwrap().as_str());
+            let was_there_first = fs::File::create_new(&theirs).is_ok();
+            assert!(sender.join().unwrap().status.success());
+            if was_there_first {
+                assert_eq!(fs::read(&theirs).unwrap(), b"", "a foreign file was replaced");
+                fs::remove_file(theirs).unwrap();
+            }
+            assert_eq!(cage.statuses(), ["ours"]);
+            was_there_first
+        })
+    });
+    assert!(met, "the foreign writer came too late {TRIES} times");
 }

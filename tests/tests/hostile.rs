@@ -15,6 +15,7 @@ use cage_proto::mailbox::Mailbox;
 use cage_tests::cage_dir::{TestDir, printed};
 use cage_tests::held::{Held, Usage};
 use cage_tests::places::program;
+use cage_tests::skip::soak;
 
 /// Processor time in which any mailbox is answered.
 const CPU_MAX: Duration = Duration::from_secs(2);
@@ -22,8 +23,11 @@ const CPU_MAX: Duration = Duration::from_secs(2);
 /// Memory in which any mailbox is answered, in KiB.
 const PEAK_KIB_MAX: u64 = 16 * 1024;
 
-/// Files in a crowded mailbox; `CAGE_HOSTILE_FILES` asks for more.
+/// Files in a crowded mailbox.
 const FILES: usize = 200_000;
+
+/// The same for those who have the time.
+const FILES_IN_A_SOAK: usize = 1_000_000;
 
 /// Runs a program that has to print something, and asserts that it was quick and small until then.
 fn run(cage: &TestDir, name: &str, arguments: &[&str]) -> Output {
@@ -127,7 +131,7 @@ fn delivers_the_good_message_behind_a_file_that_grows_while_it_is_read() {
 
 /// A mailbox in memory, since so many files take long on a disk.
 fn crowded(file: impl Fn(usize) -> String) -> (tempfile::TempDir, TestDir) {
-    let files = std::env::var("CAGE_HOSTILE_FILES").map_or(FILES, |files| files.parse().unwrap());
+    let files = if soak() { FILES_IN_A_SOAK } else { FILES };
     let temp = tempfile::tempdir_in("/dev/shm").unwrap();
     let cage = TestDir::at(&temp.path().join("cage"));
     let folder = cage.folder(Mailbox::Outbox);
