@@ -43,12 +43,13 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Request,
     let matches = command.try_get_matches_from_mut(args)?;
     // clap has refused everything but one of our subcommands.
     let unknown = || clap::Error::raw(clap::error::ErrorKind::InvalidSubcommand, "no such message type\n");
-    let (name, matches) = matches.subcommand().ok_or_else(unknown)?;
+    let (name, of_type) = matches.subcommand().ok_or_else(unknown)?;
     let kind = name.parse().map_err(|_| unknown())?;
-    Ok(request(kind, matches))
+    Ok(request(kind, of_type, &matches))
 }
 
-fn request(kind: Kind, matches: &ArgMatches) -> Request {
+/// Takes what was given behind the type's name, and the sending flags before it.
+fn request(kind: Kind, matches: &ArgMatches, before: &ArgMatches) -> Request {
     let flags = kind.members().iter().filter_map(|member| {
         let values = matches.get_many::<String>(member.name)?.cloned().collect();
         Some(Flag { member, values })
@@ -58,10 +59,10 @@ fn request(kind: Kind, matches: &ArgMatches) -> Request {
         kind,
         payload: matches.get_one("PAYLOAD").cloned(),
         flags: flags.collect(),
-        id: matches.get_one("id").cloned(),
-        mailbox: matches.get_one("mailbox").copied().unwrap_or(Mailbox::Outbox),
-        dir: matches.get_one("dir").cloned(),
-        json: matches.get_flag("json"),
+        id: matches.get_one("id").or(before.get_one("id")).cloned(),
+        mailbox: matches.get_one("mailbox").or(before.get_one("mailbox")).copied().unwrap_or(Mailbox::Outbox),
+        dir: matches.get_one("dir").or(before.get_one("dir")).cloned(),
+        json: matches.get_flag("json") || before.get_flag("json"),
         wait: wait.map(Duration::from_secs),
     }
 }
@@ -79,9 +80,7 @@ pub(crate) fn command() -> Command {
         .disable_help_subcommand(true)
         .subcommand_value_name("TYPE")
         .subcommand_help_heading("Message types")
-        .next_help_heading("Sending")
-        .args(sending_flags().map(|flag| flag.global(true)))
-        .next_help_heading(None)
+        .args(sending_flags())
         .subcommands(Kind::ALL.map(subcommand))
 }
 
@@ -94,14 +93,20 @@ Exit codes:
   75  not certain: repeat it with the same --id";
 
 fn subcommand(kind: Kind) -> Command {
-    let command = Command::new(kind.name())
-        .about(sentence(kind.about()))
+    // Only the type that is sent needs its flags; to build those of all would take longer than to send.
+    Command::new(kind.name()).about(sentence(kind.about())).defer(with_members)
+}
+
+fn with_members(command: Command) -> Command {
+    let Ok(kind) = command.get_name().parse::<Kind>() else { return command };
+    let command = command
         .arg(
             Arg::new("PAYLOAD")
                 .help("The payload as a JSON object, `-` to read it from stdin, or `@FILE`")
                 .value_parser(value_parser!(OsString)),
         )
         .args(kind.members().iter().map(member_flag))
+        .args(sending_flags())
         .after_help(format!("{}\n\n{EXIT_CODES}", crate::example::help(kind)));
     if kind == Kind::InfoRequest { command.arg(wait_flag()) } else { command }
 }
@@ -129,6 +134,7 @@ fn sending_flags() -> [Arg; 4] {
             .value_hint(ValueHint::DirPath),
         Arg::new("json").long("json").help("Print the message that was sent").action(ArgAction::SetTrue),
     ]
+    .map(|flag| flag.help_heading("Sending"))
 }
 
 /// Makes a sentence of the rest of one.
