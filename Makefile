@@ -5,7 +5,7 @@ BASE_IMAGE ?= debian:bookworm-slim
 export BASE_IMAGE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test binaries image engine base-image lint fmt clippy docs shell deny fuzz rust-tests
+.PHONY: help demo test test-tools binaries image engine base-image lint fmt clippy docs shell deny fuzz soak rust-tests
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -13,7 +13,10 @@ help: ## show this list
 demo: ## one cage, one agent, one revision, step by step on this machine
 	@scripts/demo.sh
 
-test: image lint deny fuzz rust-tests ## everything that is checked, Docker and Claude Code included
+test: test-tools image lint deny fuzz rust-tests ## everything that is checked, Docker and Claude Code included
+
+test-tools:
+	@scripts/test-tools.sh
 
 binaries: ## build the two static programs into dist/
 	@scripts/binaries.sh
@@ -38,22 +41,22 @@ clippy:
 docs:
 	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps
 
-# shellcheck comes with no Rust: it is asked where it is, and CI has it.
-shell:
-	@if command -v shellcheck >/dev/null; then \
-	    echo 'shellcheck scripts/*.sh .ci/run' && shellcheck -x scripts/*.sh .ci/run; \
-	else \
-	    echo 'shellcheck is not installed: the shell scripts are not checked'; \
-	fi
+shell: test-tools
+	shellcheck -x scripts/*.sh .ci/run
 
 deny: ## licences, sources, duplicate versions and advisories of what we depend on
 	@scripts/deny.sh
 
-fuzz: ## each parser of the protocol, ten seconds of any bytes
+fuzz: test-tools ## each parser of the protocol, ten seconds of any bytes
 	@scripts/fuzz.sh 10
+
+soak: test-tools binaries ## the tests of the mailbox that know no end, for half an hour
+	CAGE_SOAK=1 CAGE_REQUIRE_DOCKER=1 CAGE_BIN_DIR=$(CURDIR)/dist \
+	    cargo test --quiet --locked --package cage-tests --test soak --test order --test hostile -- --nocapture
+	PROPTEST_CASES=20000 cargo test --quiet --locked --package cage-proto --test model
 
 # Last, so that its closing lines are the last thing seen. Doc tests, those in README.md too, are among them.
 # A snapshot that differs fails its test, and leaves no proposal in the source folders.
-rust-tests: image lint deny fuzz
+rust-tests: test-tools image lint deny fuzz
 	INSTA_UPDATE=no CAGE_REQUIRE_DOCKER=1 CAGE_BIN_DIR=$(CURDIR)/dist CAGE_IMAGE=$(IMAGE) \
 	    cargo test --quiet --locked --workspace --no-fail-fast

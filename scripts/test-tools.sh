@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Makes sure that the tools are there which only the tests need: strace to kill and fail the programs at every system
+# call, mkfs.ext4 for disks that lose power, a C++ compiler for the fuzzer, and shellcheck.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source-path=SCRIPTDIR
+. "$root/scripts/common.sh"
+# Where a user who is not root finds no mkfs.
+PATH=$PATH:/usr/sbin:/sbin
+
+# Each tool and the Debian package that has it.
+TOOLS=(strace:strace mkfs.ext4:e2fsprogs c++:g++ shellcheck:shellcheck)
+
+missing=()
+for tool in "${TOOLS[@]}"; do
+    command -v "${tool%%:*}" >/dev/null || missing+=("${tool##*:}")
+done
+[ "${#missing[@]}" -gt 0 ] || exit 0
+if ! is_debian_like || [ "$(id -u)" -ne 0 ]; then
+    die "the tests need ${missing[*]}, and only root on Debian or Ubuntu can have them installed from here: install them, then run this again"
+fi
+apt_install "${missing[@]}"
