@@ -67,3 +67,17 @@ fn makes_the_folders_that_are_missing() {
     cage.send(&SEND).exits_with(0);
     assert_eq!(cage.messages(Mailbox::Outbox).len(), 1);
 }
+
+#[test]
+fn gives_up_when_another_program_holds_the_mailbox_and_stores_nothing() {
+    let cage = Cage::new();
+    cage.send(&SEND).exits_with(0);
+    let held = fs::File::open(cage.dir.mailbox(Mailbox::Outbox).join(".lock")).unwrap();
+    held.lock().unwrap();
+    let ran = cage.send(&SEND).exits_with(74);
+    let said = ran.stderr().replace(cage.dir.path().to_str().unwrap(), "DIR");
+    insta::assert_snapshot!(said, @"cage-send: the message was not stored: the lock DIR/outbox/.lock has been held for 30 s by another program");
+    drop(held);
+    cage.send(&SEND).exits_with(0);
+    assert_eq!(cage.messages(Mailbox::Outbox).len(), 2);
+}
