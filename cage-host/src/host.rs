@@ -34,6 +34,8 @@ pub struct CageSummary {
     pub image: String,
     /// Whether programs can be run in it now.
     pub running: bool,
+    /// Whether its creation came to an end; if not, it is under way, or [`Host::gc`] removes it.
+    pub finished: bool,
 }
 
 impl Host {
@@ -123,7 +125,9 @@ impl Host {
     /// [`RequestError::NoSuchCage`] when there is none, [`EngineError`](crate::EngineError) when the engine fails.
     pub async fn cage(&self, name: &str) -> Result<Cage> {
         let name = CageName::new(name).map_err(RequestError::from)?;
-        let found = self.backend.list(Some(&name)).await?.into_iter().next();
+        let found = self.backend.list(Some(&name)).await?.into_iter();
+        // While a name is being taken there can be a second one for a moment, which gives way.
+        let found = found.min_by_key(|found| found.unfinished.is_some());
         let found = found.ok_or_else(|| RequestError::NoSuchCage { name: name.to_string() })?;
         let place = Place::new(name, found.id, self.backend.clone());
         Ok(Cage::new(place, Arrival::default(), Arc::clone(&self.cursors)))
@@ -139,10 +143,46 @@ impl Host {
             .list(None)
             .await?
             .into_iter()
-            .map(|found| CageSummary { name: found.name, image: found.image, running: found.running })
+            .map(|found| CageSummary {
+                name: found.name,
+                image: found.image,
+                running: found.running,
+                finished: found.unfinished.is_none(),
+            })
             .collect();
         cages.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(cages)
+    }
+
+    /// Removes what host programs left behind that were killed while they created a cage, and returns its names.
+    ///
+    /// A cage whose creation came to an end is never removed, whatever state it is in, nor one that a program is still
+    /// creating. When that program ran on another machine, or in a container of its own, nobody can see from here
+    /// whether it still lives; what it left is removed once it is an hour old.
+    ///
+    /// ```no_run
+    /// # async fn story() -> cage_host::Result<()> {
+    /// let host = cage_host::Host::connect().await?;
+    /// for name in host.gc().await? {
+    ///     println!("removed {name}, whose creation was never finished");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`EngineError`](crate::EngineError) or [`IoError`](crate::IoError) when something cannot be listed or removed;
+    /// call it again for the rest.
+    pub async fn gc(&self) -> Result<Vec<CageName>> {
+        let mut removed = Vec::new();
+        for found in self.backend.list(None).await? {
+            if found.unfinished.is_some_and(|unfinished| unfinished.is_abandoned()) {
+                self.backend.remove(&found.id).await?;
+                removed.push(found.name);
+            }
+        }
+        removed.sort();
+        Ok(removed)
     }
 }
 

@@ -26,7 +26,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | `host` | [`Host`]: connecting, creating, finding, listing |
+//! | `host` | [`Host`]: connecting, creating, finding, listing, cleaning up |
 //! | `cage` | [`CageSpec`], [`Task`] and [`Cage`]: one cage, its wish, its life and its work |
 //! | `mailbox` | [`Outbox`], [`Follower`], [`Inbox`]: messages by push, answers, cursors on the host |
 //! | `transfer` | [`Changes`], [`Export`]: a project into a cage, and what changed out of it |

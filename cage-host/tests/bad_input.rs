@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use cage_host::{CageSpec, EmbeddedConfig, Host};
 use rustix::process::Signal;
 use support::delegate::{Delegate, Phase};
-use support::{Stage, image, programs, skip, write_tree};
+use support::{Stage, image, programs, skip, slow_project, write_tree};
 
 /// A user without any right of its own.
 const NOBODY: u32 = 65_534;
@@ -19,14 +19,6 @@ const NOBODY: u32 = 65_534;
 /// A credential that is none, and an address where nothing answers: the agent starts and tries again and again.
 const CREDENTIAL: [(&str, &str); 2] =
     [("ANTHROPIC_API_KEY", "sk-made-up-0123456789"), ("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")];
-
-/// Large enough that a signal reaches the program while it is being copied; it takes no room on the disk it lies on.
-const SLOW_PROJECT_BYTES: u64 = 1 << 30;
-
-/// Makes a project that takes a while to copy.
-fn slow_project(delegate: &Delegate) {
-    fs::File::create(delegate.project().join("large")).unwrap().set_len(SLOW_PROJECT_BYTES).unwrap();
-}
 
 #[tokio::test]
 async fn says_that_docker_is_not_running() {
@@ -112,14 +104,14 @@ async fn says_that_there_is_no_credential() {
 async fn gives_up_a_creation_on_either_signal_and_leaves_nothing() {
     for signal in [Signal::INT, Signal::TERM] {
         let delegate = Delegate::embedded("signal");
-        slow_project(&delegate);
+        slow_project(delegate.project());
         let complaint = delegate.signalled(Phase::Creating, signal).await;
         insta::allow_duplicates! { insta::assert_snapshot!(complaint, @"delegate: interrupted; the cage was removed with everything in it, run this again to start anew"); }
         delegate.assert_no_cage();
 
         let Some(stage) = Stage::docker().await else { continue };
         let delegate = Delegate::in_docker(&stage, "signal");
-        slow_project(&delegate);
+        slow_project(delegate.project());
         assert_eq!(delegate.signalled(Phase::Creating, signal).await, complaint);
         assert!(!stage.has(delegate.name()).await);
     }

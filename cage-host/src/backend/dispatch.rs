@@ -1,7 +1,7 @@
 //! The two backends behind one enum.
 
 use crate::backend::{Exec, Layout, Running};
-use crate::cage::{CageName, PlannedCage};
+use crate::cage::{CageName, PlannedCage, Unfinished};
 use crate::docker::Engine;
 use crate::error::Result;
 use crate::local::Folders;
@@ -27,6 +27,7 @@ pub(crate) struct Found {
     pub(crate) name: CageName,
     pub(crate) image: String,
     pub(crate) running: bool,
+    pub(crate) unfinished: Option<Unfinished>,
 }
 
 /// Where cages run.
@@ -39,7 +40,7 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
-    /// Makes an empty cage that is not started.
+    /// Makes an empty cage that is not started and marked as unfinished.
     pub(crate) async fn create(&self, plan: &PlannedCage) -> Result<CageId> {
         match self {
             Self::Docker(engine) => engine.create_container(plan).await,
@@ -52,6 +53,14 @@ impl Backend {
         match self {
             Self::Docker(engine) => engine.start_container(id).await,
             Self::Embedded(_) => Ok(()),
+        }
+    }
+
+    /// Takes the mark of an unfinished creation away; what is listed without it is never cleaned up.
+    pub(crate) async fn finish(&self, id: &CageId, name: &CageName) -> Result<()> {
+        match self {
+            Self::Docker(engine) => engine.finish_container(id, name).await,
+            Self::Embedded(folders) => folders.finish(id).await,
         }
     }
 

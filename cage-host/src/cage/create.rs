@@ -88,14 +88,16 @@ async fn make_or_undo(
 
 async fn fill(place: &Place, source: Source) -> Result<Arrival> {
     place.start().await?;
-    match source {
-        Source::Dir(dir) => copy_in(place, pack(dir)).await,
+    let arrival = match source {
+        Source::Dir(dir) => copy_in(place, pack(dir)).await?,
         Source::Empty => {
             let exec = fill_exec(place).stdin(Stdin::Bytes(EMPTY_TAR.into()));
             place.exec(exec).await?.success().await?;
-            Ok(Arrival::default())
+            Arrival::default()
         }
-    }
+    };
+    place.finish().await?;
+    Ok(arrival)
 }
 
 /// The two empty blocks that end a tar archive.

@@ -12,5 +12,8 @@ pub(crate) const VERSION: &str = "dev.cage.version";
 /// Unique for each creation, so that a container whose creation was never answered can be told from all others.
 pub(crate) const CREATION: &str = "dev.cage.creation";
 
+/// The program that creates it, so that a creation which was never finished can be told from one under way.
+pub(crate) const CREATOR: &str = "dev.cage.creator";
+
 /// What every label of ours begins with; callers' own labels may not.
 pub(crate) const PREFIX: &str = "dev.cage.";

@@ -3,10 +3,12 @@
 //! - [`name`], [`resources`], [`spec`], [`task`]: what is asked for, checked at the door.
 //! - [`labels`]: how everything of ours is found again.
 //! - [`create`]: from a spec to a cage, or to nothing at all.
+//! - [`creator`]: who does it, and whether a creation that is not finished will ever be.
 //! - [`launch`]: an agent on a task.
 //! - [`handle`]: the cage itself.
 
 mod create;
+mod creator;
 mod handle;
 pub(crate) mod labels;
 mod launch;
@@ -17,6 +19,7 @@ mod spec;
 mod task;
 
 pub(crate) use create::create;
+pub(crate) use creator::{Unfinished, creator};
 pub use handle::Cage;
 pub(crate) use name::CONTAINER_PREFIX;
 pub use name::{CageName, MAX_NAME_BYTES, NameError};

@@ -40,6 +40,11 @@ impl Place {
         self.backend.start(&self.id).await
     }
 
+    /// Takes the last step of creating.
+    pub(crate) async fn finish(&self) -> Result<()> {
+        self.backend.finish(&self.id, &self.name).await
+    }
+
     pub(crate) async fn remove(&self) -> Result<()> {
         self.backend.remove(&self.id).await
     }

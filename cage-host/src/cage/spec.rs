@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cage_proto::env::{IdSource as _, System};
 
+use super::creator::creator;
 use super::labels;
 use super::name::CageName;
 use super::resources::Resources;
@@ -156,6 +157,7 @@ impl CageSpec {
         labels.insert(labels::MANAGED.to_owned(), "true".to_owned());
         labels.insert(labels::NAME.to_owned(), name.to_string());
         labels.insert(labels::VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
+        labels.insert(labels::CREATOR.to_owned(), creator());
         labels.insert(labels::CREATION.to_owned(), System.next_id().to_string());
         let Self { source, image, resources, network, env, .. } = self;
         Ok(PlannedCage { name, source, image, resources, network, env, labels })

@@ -1,18 +1,19 @@
 //! Containers of ours: create, find, list, remove.
 
 use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
-    StartContainerOptions,
+    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
+    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, StartContainerOptions,
 };
 
 use super::client::Engine;
 use super::error::Blame;
 use crate::backend::{CageId, Found, USER};
 use crate::cage::labels;
-use crate::cage::{CageName, Network, PlannedCage};
+use crate::cage::{CageName, Network, PlannedCage, Unfinished};
 use crate::error::{EngineError, Error, RequestError, Result};
 
 /// Nanoseconds of processor time a second that stand for one processor.
@@ -21,11 +22,17 @@ const NANO_CPUS_PER_CPU: i64 = 1_000_000_000;
 /// How a cage finds the host that it runs on, for a gateway to the model's API there.
 const HOST_ALIAS: &str = "host.docker.internal:host-gateway";
 
+/// What follows the name of a container until its creation is finished. Only the engine can change a container's name,
+/// so an agent can make a finished cage look unfinished no more than the other way round.
+const UNFINISHED_SUFFIX: &str = ".unfinished";
+
 impl Engine {
-    /// Creates a container that does nothing yet. It is not started.
+    /// Creates a container that does nothing yet, under the name of an unfinished one. It is not started.
     pub(crate) async fn create_container(&self, plan: &PlannedCage) -> Result<CageId> {
         const OPERATION: &str = "create the container";
-        let options = CreateContainerOptionsBuilder::new().name(&plan.name.container()).build();
+        self.check_free(&plan.name).await?;
+        let name = format!("{}{UNFINISHED_SUFFIX}", plan.name.container());
+        let options = CreateContainerOptionsBuilder::new().name(&name).build();
         let call = self.docker.create_container(Some(options), self.container_config(plan));
         let error = match self.try_call(OPERATION, call).await {
             Ok(Ok(created)) => return Ok(CageId::new(created.id)),
@@ -39,6 +46,29 @@ impl Engine {
             let _ = self.remove_unanswered(plan).await;
         }
         Err(error)
+    }
+
+    /// Looks early whether a name is taken; it is decided only by [`Engine::finish_container`].
+    async fn check_free(&self, name: &CageName) -> Result<()> {
+        const OPERATION: &str = "look for a container of that name";
+        let container = name.container();
+        let call = self.docker.inspect_container(&container, None::<InspectContainerOptions>);
+        match self.try_call(OPERATION, call).await? {
+            Ok(_) => Err(RequestError::NameTaken { name: name.to_string() }.into()),
+            Err(Blame::NotFound) => Ok(()),
+            Err(blame) => Err(blame.into_error(OPERATION)),
+        }
+    }
+
+    /// Gives a container its own name, which marks it as finished.
+    pub(crate) async fn finish_container(&self, id: &CageId, name: &CageName) -> Result<()> {
+        const OPERATION: &str = "name the container";
+        let options = RenameContainerOptionsBuilder::new().name(&name.container()).build();
+        match self.try_call(OPERATION, self.docker.rename_container(id.as_str(), options)).await? {
+            Ok(()) => Ok(()),
+            Err(Blame::Conflict) => Err(RequestError::NameTaken { name: name.to_string() }.into()),
+            Err(blame) => Err(blame.into_error(OPERATION)),
+        }
     }
 
     async fn remove_unanswered(&self, plan: &PlannedCage) -> Result<()> {
@@ -115,12 +145,24 @@ impl Engine {
 }
 
 fn found(container: ContainerSummary) -> Option<Found> {
-    let labels = container.labels.unwrap_or_default();
+    let mut labels = container.labels.unwrap_or_default();
+    let names = container.names.unwrap_or_default();
+    let unfinished = names.iter().any(|name| name.ends_with(UNFINISHED_SUFFIX)).then(|| Unfinished {
+        creator: labels.remove(labels::CREATOR).unwrap_or_default(),
+        age: age(container.created.unwrap_or_default()),
+    });
     Some(Found {
         id: CageId::new(container.id?),
         // A container under our label with a name that breaks our rules was not made by this library.
         name: CageName::new(labels.get(labels::NAME)?.clone()).ok()?,
         image: container.image.unwrap_or_default(),
         running: container.state == Some(bollard::models::ContainerSummaryStateEnum::RUNNING),
+        unfinished,
     })
+}
+
+/// Returns how long ago a time of the engine's clock was, in seconds since 1970; one in the future is now.
+fn age(created: i64) -> Duration {
+    let created = UNIX_EPOCH + Duration::from_secs(created.try_into().unwrap_or_default());
+    SystemTime::now().duration_since(created).unwrap_or_default()
 }

@@ -7,11 +7,14 @@ use tokio::fs;
 
 use super::processes;
 use crate::backend::{CageId, Found, Layout};
-use crate::cage::{CONTAINER_PREFIX, CageName};
+use crate::cage::{CONTAINER_PREFIX, CageName, Unfinished, creator};
 use crate::error::{IoContext as _, RequestError, Result};
 
 /// What stands where a container has the name of its image.
 const IMAGE: &str = "embedded";
+
+/// The file that marks a cage as unfinished.
+const UNFINISHED: &str = "unfinished";
 
 /// Where the embedded backend keeps its cages and finds the programs.
 #[derive(Debug, Clone)]
@@ -68,7 +71,9 @@ impl Folders {
         filled.map(|()| id)
     }
 
+    /// Makes what is in a cage's folder; the mark comes first and the id last.
     async fn fill(&self, folder: &Path, id: &CageId) -> Result<()> {
+        mark(folder).await?;
         for part in ["project", ".cage/outbox", ".cage/inbox", ".cage/cursor"] {
             let path = folder.join("home").join(part);
             fs::create_dir_all(&path).await.context("create the folder", &path)?;
@@ -77,13 +82,23 @@ impl Folders {
         fs::write(&path, id.as_str()).await.context("write", &path)
     }
 
+    /// Takes the mark of an unfinished creation away.
+    pub(crate) async fn finish(&self, id: &CageId) -> Result<()> {
+        let path = self.folder(id).join(UNFINISHED);
+        fs::remove_file(&path).await.context("remove", &path)
+    }
+
     pub(crate) async fn remove(&self, id: &CageId) -> Result<()> {
         let folder = self.folder(id);
-        if fs::read_to_string(folder.join("id")).await.is_ok_and(|found| found != id.as_str()) {
+        if read_id(&folder).await.is_some_and(|found| found != *id) {
             // The name belongs to a later cage by now.
             return Ok(());
         }
         processes::end_all(&self.layout(id).cage_dir()).await?;
+        // From here on it counts as unfinished: a program that is killed now leaves only a part of it. On a full disk
+        // there may be no room for the mark, and that must not keep the cage.
+        let _ = mark(&folder).await;
+        let _ = fs::remove_file(folder.join("id")).await;
         match fs::remove_dir_all(&folder).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed.context("remove", &folder),
@@ -99,9 +114,9 @@ impl Folders {
                 continue;
             };
             let Ok(cage) = CageName::new(cage) else { continue };
-            let Ok(id) = fs::read_to_string(entry.path().join("id")).await else { continue };
             if name.is_none_or(|name| *name == cage) {
-                found.push(Found { id: CageId::new(id), name: cage, image: IMAGE.to_owned(), running: true });
+                let (id, unfinished) = look_at(&entry.path()).await;
+                found.push(Found { id, name: cage, image: IMAGE.to_owned(), running: true, unfinished });
             }
         }
         Ok(found)
@@ -116,6 +131,32 @@ impl Folders {
     pub(crate) fn layout(&self, id: &CageId) -> Layout {
         Layout::at(self.folder(id).join("home").to_string_lossy().into_owned())
     }
+}
+
+/// Marks a cage as unfinished, by this program.
+async fn mark(folder: &Path) -> Result<()> {
+    let path = folder.join(UNFINISHED);
+    fs::write(&path, creator()).await.context("write", &path)
+}
+
+/// Returns the id in a cage's folder. One that is not its own counts as missing: it would name another folder.
+async fn read_id(folder: &Path) -> Option<CageId> {
+    let id = fs::read_to_string(folder.join("id")).await.ok()?;
+    let (name, _) = id.split_once('.')?;
+    (folder.file_name() == Some(name.as_ref())).then(|| CageId::new(id))
+}
+
+/// Returns a cage's id, and that it is not finished if it is not. Without an id it is a part of one.
+async fn look_at(folder: &Path) -> (CageId, Option<Unfinished>) {
+    let creator = fs::read_to_string(folder.join(UNFINISHED)).await;
+    let id = read_id(folder).await;
+    if let (Some(id), Err(_)) = (&id, &creator) {
+        return (id.clone(), None);
+    }
+    let changed = fs::metadata(folder).await.and_then(|metadata| metadata.modified());
+    let age = changed.ok().and_then(|changed| changed.elapsed().ok()).unwrap_or_default();
+    let name = || CageId::new(folder.file_name().unwrap_or_default().to_string_lossy().into_owned());
+    (id.unwrap_or_else(name), Some(Unfinished { creator: creator.unwrap_or_default(), age }))
 }
 
 /// Returns text that no earlier cage of the same name has in its id.

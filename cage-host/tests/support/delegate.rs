@@ -37,6 +37,8 @@ pub(crate) enum Phase {
 /// One run of the program and the folders around it.
 pub(crate) struct Delegate {
     root: TempDir,
+    /// The folder of embedded cages.
+    cages: PathBuf,
     name: String,
     /// Where its cages are seen from outside; `None` for plain folders.
     docker: Option<Host>,
@@ -57,7 +59,8 @@ impl Delegate {
         }
         let (arguments, env) = (vec!["--image".to_owned(), image()], Vec::new());
         let name = name.to_owned();
-        Self { root, name, docker: None, project, arguments, env, user: None, tmpfs: None }
+        let cages = root.path().join("cages");
+        Self { root, cages, name, docker: None, project, arguments, env, user: None, tmpfs: None }
     }
 
     /// Prepares a run in a container, whose name is told to the stage.
@@ -131,7 +134,7 @@ impl Delegate {
 
     /// The folder of embedded cages.
     pub(crate) fn cages(&self) -> PathBuf {
-        self.root().join("cages")
+        self.cages.clone()
     }
 
     /// Runs it to its end, expects that it fails and leaves no output, and returns what it said.
@@ -162,6 +165,19 @@ impl Delegate {
         let mut child = self.spawn();
         self.reach(phase, &mut child).await;
         child
+    }
+
+    /// Ends a program that [`Delegate::started`] returned, as Ctrl-C does.
+    pub(crate) async fn end(&self, child: Child) {
+        kill(&child, Signal::INT);
+        self.end_of(child).await;
+    }
+
+    /// Puts embedded cages where another run has them.
+    pub(crate) fn cages_of(mut self, other: &Self) -> Self {
+        self.cages = other.cages();
+        self.arguments[3] = self.cages.to_str().unwrap().into();
+        self
     }
 
     /// Checks that no embedded cage is left, nor a part of one.
@@ -219,11 +235,11 @@ impl Delegate {
     }
 
     async fn until_visible(&self) {
-        let folder = self.cages().join(format!("isolated-dev-{}", self.name));
+        let id = self.cages().join(format!("isolated-dev-{}/id", self.name));
         loop {
             let seen = match &self.docker {
                 Some(host) => host.list().await.unwrap().iter().any(|cage| cage.name.as_str() == self.name),
-                None => folder.exists(),
+                None => id.exists(),
             };
             if seen {
                 return;

@@ -148,3 +148,11 @@ pub(crate) fn write_tree(root: &Path, files: &[(&str, &str)]) {
         std::fs::write(path, content).unwrap();
     }
 }
+
+/// Large enough that a signal reaches a program while it copies it; it takes no room on the disk that it lies on.
+const SLOW_PROJECT_BYTES: u64 = 1 << 30;
+
+/// Puts something into a project that takes a while to copy.
+pub(crate) fn slow_project(project: &Path) {
+    std::fs::File::create(project.join("large")).unwrap().set_len(SLOW_PROJECT_BYTES).unwrap();
+}
