@@ -5,7 +5,7 @@ BASE_IMAGE ?= debian:bookworm-slim
 export BASE_IMAGE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools binaries image engine base-image lint fmt clippy docs shell deny fuzz soak rust-tests
+.PHONY: help demo test test-tools binaries image engine base-image lint fmt clippy docs shell deny fuzz soak bench rust-tests
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'

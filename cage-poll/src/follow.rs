@@ -4,7 +4,9 @@ use std::io;
 use std::os::fd::AsFd as _;
 use std::time::Instant;
 
+use cage_proto::env::{Clock as _, System};
 use cage_proto::exit_code::Exit;
+use cage_proto::follow_record::FollowRecord;
 use cage_proto::limits::LOCK_WAIT_MAX;
 use cage_proto::mailbox::{CageDir, Consumer, Follow, Item, Notice};
 
@@ -21,16 +23,16 @@ pub(crate) fn run(args: &PollArgs) -> Result<Exit, Error> {
         let until_beat = args.heartbeat.saturating_sub(last_beat.elapsed());
         match follow.next(until_beat, Some(stdout.as_fd()))? {
             Item::Message(name, message) => {
-                output::print(&output::message_line(&name, &message))?;
+                print(&FollowRecord::Message(name.clone(), Box::new(message)))?;
                 follow.consume(&name)?;
             }
             Item::Malformed(name, fault) => {
-                output::print(&output::malformed_line(name.as_str(), &fault.to_string()))?;
+                print(&output::malformed(name.as_str(), &fault.to_string()))?;
                 follow.consume(&name)?;
             }
             Item::Notice(Notice::Stray(name)) => {
                 let why = Notice::Stray(name.clone()).to_string();
-                output::print(&output::malformed_line(&output::printable(&name), &why))?;
+                print(&output::malformed(&output::printable(&name), &why))?;
             }
             Item::Notice(notice) => output::warn_notice(&notice),
             Item::Quiet => {}
@@ -38,10 +40,14 @@ pub(crate) fn run(args: &PollArgs) -> Result<Exit, Error> {
             Item::Closed => return Ok(Exit::Ok),
         }
         if last_beat.elapsed() >= args.heartbeat {
-            output::print(&output::heartbeat_line())?;
+            print(&FollowRecord::Heartbeat(System.now().into()))?;
             last_beat = Instant::now();
         }
     }
+}
+
+fn print(record: &FollowRecord) -> io::Result<()> {
+    output::print(&format!("{record}\n"))
 }
 
 fn open(args: &PollArgs, dir: &CageDir) -> Result<Follow, Error> {

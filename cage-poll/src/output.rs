@@ -3,10 +3,8 @@
 use std::ffi::OsStr;
 use std::io::{self, Write as _};
 
+use cage_proto::follow_record::FollowRecord;
 use cage_proto::mailbox::{EntryName, Fault, Notice};
-use cage_proto::message::Envelope;
-use chrono::{SecondsFormat, Utc};
-use serde_json::json;
 
 /// Longest name that is shown, in characters.
 const NAME_CHARS_MAX: usize = 120;
@@ -26,19 +24,9 @@ pub(crate) fn remark(text: &str) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
 }
 
-/// One line of `--follow` for a message.
-pub(crate) fn message_line(name: &EntryName, message: &Envelope) -> String {
-    format!("{{\"name\":{},\"message\":{}}}\n", json!(name.as_str()), message.to_line())
-}
-
-/// One line of `--follow` for a file that is no message.
-pub(crate) fn malformed_line(name: &str, why: &str) -> String {
-    format!("{}\n", json!({ "name": name, "malformed": harmless(why, REASON_CHARS_MAX) }))
-}
-
-/// One line of `--follow` that says that it is alive.
-pub(crate) fn heartbeat_line() -> String {
-    format!("{}\n", json!({ "heartbeat": Utc::now().to_rfc3339_opts(SecondsFormat::Micros, true) }))
+/// A record of `--follow` for a file that is no message.
+pub(crate) fn malformed(name: &str, why: &str) -> FollowRecord {
+    FollowRecord::Malformed { name: name.to_owned(), why: harmless(why, REASON_CHARS_MAX) }
 }
 
 /// Tells on stderr what was passed.
@@ -91,7 +79,7 @@ mod tests {
     #[test]
     fn shows_a_hostile_reason_without_its_teeth() {
         let why = format!("member `\u{9b}31m{}` is there twice", "x".repeat(100_000));
-        let line = malformed_line("a.json", &why);
-        assert!(line.len() < 400 && !line.trim_end().contains(char::is_control), "{line}");
+        let line = malformed("a.json", &why).to_string();
+        assert!(line.len() < 400 && !line.contains(char::is_control), "{line}");
     }
 }

@@ -8,6 +8,7 @@
 //! | [`message`] | envelope and payloads: bytes to validated values and back |
 //! | [`mailbox`] | names, order and cursors (pure), then the folder on disk (edge) |
 //! | [`agent`] | how an agent is told to report, and what the runtime writes down about it |
+//! | [`follow_record`] | the lines that a follower prints and a host reads |
 //! | [`schedule`] | how long a waiting reader sleeps between two looks |
 //! | [`limits`] | every cap, with its unit and its reason |
 //! | [`env`](mod@env) | clock and message ids as arguments |
@@ -18,6 +19,7 @@
 pub mod agent;
 pub mod env;
 pub mod exit_code;
+pub mod follow_record;
 pub mod limits;
 pub mod mailbox;
 pub mod message;

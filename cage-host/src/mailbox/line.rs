@@ -1,10 +1,10 @@
 //! What `cage-poll --follow` prints, parsed.
 
 use bytes::{Buf as _, BytesMut};
+use cage_proto::follow_record::{FollowRecord, FollowRecordError};
 use cage_proto::limits::MESSAGE_BYTES_MAX;
 use cage_proto::mailbox::EntryName;
 use cage_proto::message::Envelope;
-use serde_json::{Map, Value};
 
 use crate::sanitize::sanitize;
 
@@ -69,11 +69,13 @@ pub(super) struct TooLong;
 impl Line {
     /// Understands a line. What cannot be understood comes out as a [`Line::Notice`], never as silence.
     pub(super) fn parse(bytes: &[u8]) -> Self {
-        match serde_json::from_slice::<Map<String, Value>>(bytes) {
-            Ok(object) => Self::from_object(object),
-            Err(error) => {
-                Self::Notice(format!("the follower printed a line that is no JSON object: {error}"))
+        match FollowRecord::parse(bytes) {
+            Ok(FollowRecord::Message(name, message)) => Self::Message(name, message),
+            Ok(FollowRecord::Malformed { name, why }) | Err(FollowRecordError::NotAMessage { name, why }) => {
+                Self::Malformed(sanitize(&name), sanitize(&why))
             }
+            Ok(FollowRecord::Heartbeat(_)) => Self::Heartbeat,
+            Err(error) => Self::Notice(sanitize(&error.to_string())),
         }
     }
 
@@ -82,39 +84,12 @@ impl Line {
         let text = String::from_utf8_lossy(bytes);
         text.strip_prefix(REMARK).map(|remark| Self::Notice(sanitize(remark)))
     }
-
-    fn from_object(mut object: Map<String, Value>) -> Self {
-        if object.contains_key("heartbeat") {
-            return Self::Heartbeat;
-        }
-        let name = object.get("name").and_then(Value::as_str).map(sanitize);
-        match (name, object.remove("message"), object.get("malformed")) {
-            (Some(name), Some(message), _) => Self::message(name, &message),
-            (Some(name), None, Some(why)) => Self::Malformed(name, text_of(why)),
-            _ => Self::Notice(sanitize(&Value::Object(object).to_string())),
-        }
-    }
-
-    /// Checks a message again: the program that printed it runs where the agent can replace it.
-    fn message(name: String, message: &Value) -> Self {
-        let Ok(entry) = name.parse() else {
-            return Self::Malformed(name, "its name is no time stamp".to_owned());
-        };
-        match Envelope::parse(message.to_string().as_bytes()) {
-            Ok(envelope) => Self::Message(entry, Box::new(envelope)),
-            Err(error) => Self::Malformed(name, sanitize(&error.to_string())),
-        }
-    }
 }
 
 impl From<TooLong> for Line {
     fn from(TooLong: TooLong) -> Self {
         Self::Notice(format!("the follower printed a line over {MAX_LINE_BYTES} bytes; it was skipped"))
     }
-}
-
-fn text_of(value: &Value) -> String {
-    sanitize(&value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
 #[cfg(test)]
