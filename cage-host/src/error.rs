@@ -144,8 +144,16 @@ pub enum EngineError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CageError {
-    /// The container was removed or is not running.
-    #[error("the cage is gone or stopped, cannot {operation}; create it again")]
+    /// The container was removed.
+    #[error("the cage was removed, cannot {operation}; create it again")]
+    Gone {
+        /// What was asked for.
+        operation: &'static str,
+    },
+    /// The container is stopped or paused.
+    #[error(
+        "the cage is stopped or paused, cannot {operation}; start its container, or destroy it and create it again"
+    )]
     NotRunning {
         /// What was asked for.
         operation: &'static str,

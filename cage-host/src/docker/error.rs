@@ -38,7 +38,8 @@ impl Blame {
     /// Makes the error for a call about a container that should be there and running.
     pub(super) fn into_error(self, operation: &'static str) -> Error {
         match self {
-            Self::NotFound | Self::Conflict => CageError::NotRunning { operation }.into(),
+            Self::NotFound => CageError::Gone { operation }.into(),
+            Self::Conflict => CageError::NotRunning { operation }.into(),
             Self::Refused(reason) if reason.contains("no space left on device") => {
                 EngineError::DiskFull { operation }.into()
             }
@@ -76,11 +77,9 @@ mod tests {
     }
 
     #[test]
-    fn blames_the_cage_when_its_container_is_gone_or_stopped() {
-        for status in [404, 409] {
-            let error = answer(status, "No such container");
-            assert!(matches!(error, Error::Cage(CageError::NotRunning { .. })), "{error:?}");
-        }
+    fn tells_a_container_that_is_gone_from_one_that_is_stopped() {
+        insta::assert_snapshot!(answer(404, "No such container"), @"the cage was removed, cannot look; create it again");
+        insta::assert_snapshot!(answer(409, "Container is not running"), @"the cage is stopped or paused, cannot look; start its container, or destroy it and create it again");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::client::Engine;
 use super::error::Blame;
 use crate::backend::{CageId, Chunk, EARLY_END, Exec, Exit, Feeder, Running, Stdin};
-use crate::error::{EngineError, Result};
+use crate::error::{EngineError, Error, Result};
 
 /// How often, and how many times, the exit code is asked for: the output ends a moment before the engine knows it.
 const EXIT_POLL: Duration = Duration::from_millis(5);
@@ -68,13 +68,21 @@ impl Engine {
 
     async fn exit_code(&self, operation: &'static str, exec_id: &str) -> Result<i64> {
         for _ in 0..EXIT_POLLS {
-            let state = self.call(operation, self.docker.inspect_exec(exec_id)).await?;
+            let state = match self.try_call(operation, self.docker.inspect_exec(exec_id)).await? {
+                Ok(state) => state,
+                // An engine that was started again has forgotten it; that says nothing about the container.
+                Err(Blame::NotFound) => return Err(lost(operation, "the engine forgot the program")),
+                Err(blame) => return Err(blame.into_error(operation)),
+            };
             if let (Some(false), Some(code)) = (state.running, state.exit_code) {
                 return Ok(code);
             }
             sleep(EXIT_POLL).await;
         }
-        let reason = "the program's output ended but the engine reports it as running".to_owned();
-        Err(EngineError::Lost { operation, reason }.into())
+        Err(lost(operation, "the program's output ended but the engine reports it as running"))
     }
+}
+
+fn lost(operation: &'static str, reason: &str) -> Error {
+    EngineError::Lost { operation, reason: reason.to_owned() }.into()
 }

@@ -29,6 +29,10 @@ const RETRY_LONGEST: Duration = Duration::from_secs(5);
 /// engine or of its machine.
 const RETRY_FOR: Duration = Duration::from_secs(180);
 
+/// How long a cage that is stopped or paused is waited for: a restart of its container takes a few seconds, and whoever
+/// stopped it for good should not leave the consumer waiting.
+const RESTART_FOR: Duration = Duration::from_secs(15);
+
 /// Messages that wait for the consumer; more stay in the cage.
 const DELIVERIES_IN_FLIGHT: usize = 16;
 
@@ -95,7 +99,8 @@ impl Follower {
     /// Waits for the next delivery; it can be dropped at any time without losing one. After an error nothing follows.
     ///
     /// # Errors
-    /// - [`CageError::NotRunning`] when the cage was stopped or destroyed.
+    /// - [`CageError::Gone`] when the cage was destroyed, [`CageError::NotRunning`] when it was stopped or paused and
+    ///   not started again within 15 s.
     /// - [`CageError::ProgramMissing`] or [`CageError::Exited`] when the image has no working `cage-poll`.
     /// - [`EngineError`] when the engine was not reachable for three minutes.
     pub async fn next(&mut self) -> Option<Result<Delivery>> {
@@ -189,7 +194,7 @@ impl Reading {
             }
             match end {
                 End::Consumer => return,
-                End::Lost(_) if alive.elapsed() < RETRY_FOR => {}
+                End::Lost(ref error) if alive.elapsed() < patience(error) => {}
                 End::Lost(error) | End::Failed(error) => {
                     // Nobody to hear it means nobody wants to know.
                     let _ = sender.send(Err(error)).await;
@@ -283,7 +288,8 @@ async fn how_it_ended(running: Running) -> End {
     match running.exit().await {
         // A signal, also the one that ends a container.
         Ok(exit) if exit.code == 0 || exit.code > 128 => {
-            End::Lost(CageError::NotRunning { operation: FOLLOW }.into())
+            let reason = "the program in the cage was ended".to_owned();
+            End::Lost(EngineError::Lost { operation: FOLLOW, reason }.into())
         }
         Ok(exit) => exit.success(FOLLOW).map_or_else(End::Failed, |()| End::Consumer),
         Err(error) => judge(error),
@@ -295,7 +301,16 @@ fn judge(error: Error) -> End {
     match error {
         Error::Engine(
             EngineError::Lost { .. } | EngineError::TimedOut { .. } | EngineError::Unreachable { .. },
-        ) => End::Lost(error),
+        )
+        | Error::Cage(CageError::NotRunning { .. }) => End::Lost(error),
         other => End::Failed(other),
+    }
+}
+
+/// Returns how long connecting is tried again when this stands in the way.
+fn patience(error: &Error) -> Duration {
+    match error {
+        Error::Cage(CageError::NotRunning { .. }) => RESTART_FOR,
+        _ => RETRY_FOR,
     }
 }

@@ -3,6 +3,8 @@
 #![allow(dead_code, unused_macros, reason = "each test program uses a part of it")]
 
 pub(crate) mod delegate;
+pub(crate) mod engine;
+pub(crate) mod numbers;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,0 +1,168 @@
+//! A Docker engine of the test's own, which may be stopped, killed and filled: on a small disk, in namespaces that go
+//! with it. The network's namespace is no luxury: an engine told to have no bridge removes the `docker0` of others.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use cage_host::Host;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::process::{Child, Command as AsyncCommand};
+use tokio::time::timeout;
+
+use super::{image, skip};
+
+/// Longest time for an engine to answer or to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs the rest with a small disk at `$1` and a `/run` of its own, where engines find each other's parts.
+///
+/// A second start enters the namespace of the first: the containers of the killed engine live on in it.
+const ON_A_SMALL_DISK: &str = r#"mount -t tmpfs -o size=1200m cage-test "$1" && mount -t tmpfs cage-test /run || exit 99
+shift; exec "$@""#;
+
+/// A running `dockerd` that nobody else uses.
+pub(crate) struct PrivateEngine {
+    folder: TempDir,
+    endpoint: String,
+    /// Keeps the namespace while no engine runs in it.
+    keeper: Child,
+    engine: Child,
+}
+
+impl PrivateEngine {
+    /// Starts it and gives it the image; says loudly if that cannot be done here.
+    pub(crate) async fn start() -> Option<Self> {
+        let there = Command::new("dockerd").arg("--version").output().is_ok_and(|done| done.status.success());
+        if !there || !rustix::process::geteuid().is_root() {
+            return skip("an engine of its own needs root and `dockerd`");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let disk = folder.path().join("disk");
+        std::fs::create_dir(&disk).unwrap();
+        let mut keeper = AsyncCommand::new("unshare");
+        keeper.args(["--mount", "--net", "sh", "-c", ON_A_SMALL_DISK, "sh"]).arg(&disk);
+        let mut keeper = keeper
+            .args(["sh", "-c", "echo ready; exec sleep infinity"])
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        ready(&mut keeper).await;
+        let endpoint = format!("unix://{}", folder.path().join("docker.sock").display());
+        let engine = dockerd(&keeper, &folder, &endpoint);
+        let engine = Self { folder, endpoint, keeper, engine };
+        engine.answers().await;
+        engine.load_image();
+        Some(engine)
+    }
+
+    /// Where it listens.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(pid(&self.engine), signal).unwrap();
+    }
+
+    /// Kills it without a chance to say goodbye, and starts it again.
+    pub(crate) async fn restart(&mut self) {
+        self.signal(Signal::KILL);
+        self.engine.wait().await.unwrap();
+        // Its helper died with it, but the next engine would take that for running until somebody has collected it.
+        let helper = self.folder.path().join("disk/exec/containerd/containerd.pid");
+        std::fs::remove_file(inside(&self.keeper, &helper)).unwrap();
+        self.engine = dockerd(&self.keeper, &self.folder, &self.endpoint);
+        self.answers().await;
+    }
+
+    /// How much room its disk has, in bytes.
+    pub(crate) fn free_bytes(&self) -> u64 {
+        let stat = rustix::fs::statvfs(inside(&self.keeper, &self.folder.path().join("disk"))).unwrap();
+        stat.f_bavail * stat.f_frsize
+    }
+
+    /// Ends it; its disk goes with the last program in its namespace.
+    pub(crate) async fn stop(mut self) {
+        self.signal(Signal::TERM);
+        timeout(PATIENCE, self.engine.wait()).await.expect("the engine does not end").unwrap();
+        self.keeper.kill().await.unwrap();
+    }
+
+    async fn answers(&self) {
+        let answers = async {
+            while Host::connect_to(&self.endpoint).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, answers).await.expect("the engine does not answer");
+    }
+
+    fn load_image(&self) {
+        let mut save =
+            Command::new("docker").args(["save", &image()]).stdout(Stdio::piped()).spawn().unwrap();
+        let load = Command::new("docker")
+            .args(["--host", &self.endpoint, "load"])
+            .stdin(save.stdout.take().unwrap())
+            .output()
+            .unwrap();
+        assert!(load.status.success() && save.wait().unwrap().success(), "{load:?}");
+    }
+}
+
+impl Drop for PrivateEngine {
+    fn drop(&mut self) {
+        // After a failure its containers still run; the engine ends them with itself, unless it is stopped.
+        if let (Some(id), true) = (self.engine.id(), std::thread::panicking()) {
+            let remove = "kill -CONT $1; docker --host $2 ps --all --quiet | xargs --no-run-if-empty docker --host $2 rm --force";
+            let _ = Command::new("sh").args(["-c", remove, "sh", &id.to_string(), &self.endpoint]).output();
+            self.signal(Signal::TERM);
+        }
+    }
+}
+
+fn dockerd(keeper: &Child, folder: &TempDir, endpoint: &str) -> Child {
+    let disk = folder.path().join("disk");
+    let log = std::fs::File::create(folder.path().join("log")).unwrap();
+    AsyncCommand::new("nsenter")
+        .args([
+            "--mount",
+            "--net",
+            "--target",
+            &pid(keeper).as_raw_nonzero().to_string(),
+            "dockerd",
+            "--host",
+            endpoint,
+        ])
+        .arg("--data-root")
+        .arg(disk.join("data"))
+        .arg("--exec-root")
+        .arg(disk.join("exec"))
+        .arg("--pidfile")
+        .arg(disk.join("pid"))
+        .args(["--bridge", "none", "--iptables=false", "--ip6tables=false", "--live-restore"])
+        .stdin(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(child.id().unwrap().cast_signed()).unwrap()
+}
+
+/// A path as the programs in the namespace see it.
+fn inside(keeper: &Child, path: &std::path::Path) -> PathBuf {
+    let root = PathBuf::from(format!("/proc/{}/root", pid(keeper).as_raw_nonzero()));
+    root.join(path.strip_prefix("/").unwrap())
+}
+
+async fn ready(keeper: &mut Child) {
+    use tokio::io::AsyncReadExt as _;
+    let mut line = [0; 6];
+    let read = keeper.stdout.as_mut().unwrap().read_exact(&mut line);
+    timeout(PATIENCE, read).await.unwrap().expect("cannot mount a small disk");
+}
