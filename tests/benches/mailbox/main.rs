@@ -25,7 +25,7 @@ use tempfile::TempDir;
 const KEPT: [i64; 2] = [0, 100_000];
 
 /// Sends of each kind.
-const ROUNDS: usize = 200;
+const ROUNDS: usize = 500;
 
 /// How long an idle reader is watched.
 const IDLE: Duration = Duration::from_secs(60);
@@ -130,7 +130,7 @@ fn deliveries(cage: &TestDir) {
     println!("  --follow delivers    {}", Spread::of((0..ROUNDS).map(|_| delivered()).collect()));
 }
 
-/// How much memory a waiting reader holds, and how often it wakes.
+/// How much memory a waiting reader holds, and how often it gives up the processor: to wait, or for the disk meanwhile.
 fn idle(cage: &TestDir) {
     fs::create_dir_all(cage.dir.cursors()).unwrap();
     fs::write(cage.dir.cursors().join("idle.cursor"), newest(cage)).unwrap();
@@ -141,9 +141,9 @@ fn idle(cage: &TestDir) {
     }
     let before = reader.status("voluntary_ctxt_switches");
     thread::sleep(IDLE);
-    let woken = reader.status("voluntary_ctxt_switches") - before;
+    let switches = reader.status("voluntary_ctxt_switches") - before;
     let (memory, most) = (reader.status("VmRSS"), reader.status("VmHWM"));
-    println!("  an idle cage-poll    {woken} times awake in {IDLE:?}, {memory} KiB, {most} KiB at the most");
+    println!("  an idle cage-poll    {memory} KiB, {most} KiB at the most, {switches} switches in {IDLE:?}");
 }
 
 /// Returns the highest name in the outbox.
