@@ -3,16 +3,22 @@
 //! Each case stands for what a cage could send when its `tar` was asked for `good.txt` and `dir/ok.txt`. Both may
 //! arrive; nothing else may, and every attempt has to be reported.
 
+mod corpus;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use tar::EntryType;
 
+use self::corpus::{Expect, SMALL, WANTED, corpus, evil};
 use super::changes::{Change, ChangeKind, Changes, Inner};
 use super::export::{ExportOptions, export};
 use super::receive::{Limits, receive};
@@ -21,172 +27,21 @@ use super::safe_path::SafePath;
 use super::spool::Spool;
 use crate::cage::CageName;
 
-const WANTED: [&str; 2] = ["good.txt", "dir/ok.txt"];
+/// Longest time for one archive, from its first byte to its last exported file.
+const MAX_TIME: Duration = Duration::from_secs(2);
 
-const SMALL: Limits = Limits { file: 1_000, total: 100_000 };
+/// Most memory of a process that reads any of them, in KiB.
+const MAX_MEMORY_KIB: u64 = 64 * 1024;
 
-/// What reading an archive has to come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Expect {
-    /// `good.txt` arrives, and so many entries are refused.
-    Refused(usize),
-    /// Reading stops with an error.
-    Error,
-}
+/// Size of one flood, in bytes: twice the memory that may be used.
+const FLOOD_BYTES: u64 = 128 << 20;
 
-/// A builder of archives that no honest `tar` makes.
-#[derive(Default)]
-struct Evil(Vec<u8>);
+/// Entries of one flood, all to be refused.
+const FLOOD_ENTRIES: usize = 100_000;
 
-impl Evil {
-    fn entry(self, kind: EntryType, name: &[u8], link: &[u8], content: &[u8]) -> Self {
-        self.sized(kind, name, link, content.len() as u64, content)
-    }
-
-    /// Appends an entry whose header may lie about the size.
-    fn sized(mut self, kind: EntryType, name: &[u8], link: &[u8], size: u64, content: &[u8]) -> Self {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(kind);
-        header.set_size(size);
-        header.set_mode(0o6777);
-        let fields = header.as_old_mut();
-        fields.name[..name.len()].copy_from_slice(name);
-        fields.linkname[..link.len()].copy_from_slice(link);
-        header.set_cksum();
-        self.0.extend_from_slice(header.as_bytes());
-        self.0.extend_from_slice(content);
-        self.0.resize(self.0.len().next_multiple_of(512), 0);
-        self
-    }
-
-    fn file(self, name: &[u8]) -> Self {
-        self.entry(EntryType::Regular, name, b"", b"evil")
-    }
-
-    fn good(self) -> Self {
-        self.entry(EntryType::Regular, b"good.txt", b"", b"good")
-    }
-
-    fn long_name(self, name: &[u8]) -> Self {
-        self.entry(EntryType::GNULongName, b"././@LongLink", b"", name)
-    }
-
-    fn end(mut self) -> Vec<u8> {
-        self.0.extend_from_slice(&[0; 1024]);
-        self.0
-    }
-}
-
-fn evil() -> Evil {
-    Evil::default()
-}
-
-/// The corpus: a name, the archive, and what must come of it.
-fn corpus() -> Vec<(&'static str, Vec<u8>, Expect)> {
-    let mut cases = paths();
-    cases.extend(kinds());
-    cases.extend(lies());
-    cases
-}
-
-fn paths() -> Vec<(&'static str, Vec<u8>, Expect)> {
-    let one = Expect::Refused(1);
-    let file = |name: &[u8]| evil().file(name).good().end();
-    vec![
-        ("absolute path", file(b"/tmp/cage-canary-evil"), one),
-        ("parent path", file(b"../canary/evil"), one),
-        ("parent path behind a folder", file(b"dir/../../canary/evil"), one),
-        ("dot path", file(b"./good.txt"), one),
-        ("empty path", file(b""), one),
-        ("only dots", file(b".."), one),
-        ("doubled slash", file(b"dir//ok.txt"), one),
-        ("trailing slash", file(b"dir/ok.txt/"), one),
-        ("backslash path", file(b"..\\canary\\evil"), one),
-        ("escape sequence", file(b"\x1b[2Jevil"), one),
-        ("bytes that are no text", file(b"\xff\xfe\x80"), one),
-        ("line feed", file(b"a\nb"), one),
-        ("not asked for", file(b"other.txt"), one),
-        ("git hook", file(b".git/hooks/post-checkout"), one),
-        ("long name that leaves", evil().long_name(b"../../evil\0").file(b"good.txt").good().end(), one),
-        ("long name without end", evil().long_name(&[b'a'; 5_000]).file(b"x").good().end(), one),
-        (
-            "long name with a NUL inside",
-            evil().long_name(b"good.txt\0/../../evil\0").file(b"x").good().end(),
-            one,
-        ),
-        ("two long names", evil().long_name(b"../one\0").long_name(b"../two\0").file(b"x").good().end(), one),
-    ]
-}
-
-fn kinds() -> Vec<(&'static str, Vec<u8>, Expect)> {
-    let of = |kind, link: &[u8]| evil().entry(kind, b"dir/ok.txt", link, b"").good().end();
-    let one = Expect::Refused(1);
-    vec![
-        ("symbolic link out", of(EntryType::Symlink, b"/etc/passwd"), one),
-        ("symbolic link up", of(EntryType::Symlink, b"../../canary/file"), one),
-        ("hard link out", of(EntryType::Link, b"../canary/file"), one),
-        ("hard link to a wanted file", of(EntryType::Link, b"good.txt"), one),
-        ("FIFO", of(EntryType::Fifo, b""), one),
-        ("character device", of(EntryType::Char, b""), one),
-        ("block device", of(EntryType::Block, b""), one),
-        ("folder for a file", of(EntryType::Directory, b""), one),
-        ("sparse file", of(EntryType::GNUSparse, b""), one),
-        ("contiguous file", of(EntryType::Continuous, b""), one),
-        ("long link name", of(EntryType::GNULongLink, b""), one),
-        ("unknown kind", of(EntryType::new(b'?'), b""), one),
-        (
-            "link first, then a file through it",
-            evil().entry(EntryType::Symlink, b"dir", b"../canary", b"").good().end(),
-            one,
-        ),
-        (
-            "extended header that renames",
-            evil().entry(EntryType::XHeader, b"x", b"", b"22 path=../canary/evil\n").good().end(),
-            one,
-        ),
-        (
-            "global header that renames",
-            evil().entry(EntryType::XGlobalHeader, b"x", b"", b"22 path=../canary/evil\n").good().end(),
-            one,
-        ),
-    ]
-}
-
-fn lies() -> Vec<(&'static str, Vec<u8>, Expect)> {
-    let regular = EntryType::Regular;
-    let mut bad_checksum = evil().good().end();
-    bad_checksum[148] = b'9';
-    let mut cut = evil().good().end();
-    cut.truncate(514);
-    let many = (0..80).fold(evil(), |archive, _| archive.entry(regular, b"a", b"", &[0; 1_000]));
-    vec![
-        ("same file twice", evil().good().file(b"good.txt").end(), Expect::Refused(1)),
-        (
-            "file over the limit",
-            evil().entry(regular, b"dir/ok.txt", b"", &[0; 1_001]).good().end(),
-            Expect::Refused(1),
-        ),
-        ("size without content", evil().sized(regular, b"good.txt", b"", 900, b"").0, Expect::Error),
-        (
-            "enormous size",
-            evil().sized(regular, b"dir/ok.txt", b"", u64::MAX >> 1, b"").good().end(),
-            Expect::Error,
-        ),
-        (
-            "long name of enormous size",
-            evil().sized(EntryType::GNULongName, b"x", b"", 1 << 40, b"a").good().end(),
-            Expect::Error,
-        ),
-        ("wrong checksum", bad_checksum, Expect::Error),
-        ("cut in the middle of a file", cut, Expect::Error),
-        ("no archive at all", b"#!/bin/sh\nrm -rf /\n".repeat(64), Expect::Error),
-        (
-            "more bytes than the limit",
-            many.entry(regular, b"b", b"", &[0; 60_000]).good().end(),
-            Expect::Error,
-        ),
-    ]
-}
+/// Asks a process of tests to print its memory, and what stands before the number.
+const MEASURE: &str = "CAGE_MEASURE_MEMORY";
+const PEAK: &str = "peak-kib:";
 
 /// A folder with a target and, beside it, what must not change.
 struct Scene {
@@ -257,6 +112,7 @@ fn added(path: &SafePath, content: super::spool::Span) -> Change {
 #[tokio::test]
 async fn survives_every_hostile_archive_and_reports_each_attempt() {
     for (case, archive, expect) in corpus() {
+        let begun = Instant::now();
         let scene = Scene::new();
         let mut spool = Spool::new().unwrap();
         let received = receive(&archive[..], &wanted(), SMALL, &mut spool);
@@ -276,6 +132,61 @@ async fn survives_every_hostile_archive_and_reports_each_attempt() {
             assert_eq!(exported.len(), 1, "{case}: {exported:?}");
             assert_eq!(exported[&scene.target().join("good.txt")], (0o100_755, b"good".to_vec()), "{case}");
         }
+        assert!(begun.elapsed() < MAX_TIME, "{case}: took {:?}", begun.elapsed());
+    }
+    report_peak();
+}
+
+/// Archives larger than the memory that may be used; they are made while they are read.
+#[test]
+fn survives_floods() {
+    let header = |kind, size| evil().sized(kind, b"x", b"", size, b"").0;
+    let zeros =
+        |kind| Box::new(io::Cursor::new(header(kind, FLOOD_BYTES)).chain(io::repeat(0).take(FLOOD_BYTES)));
+    let entries: Arc<[u8]> = evil().file(b"not-asked-for").0.repeat(FLOOD_ENTRIES / 100).into();
+    let entries = (0..100).fold(Box::new(io::empty()) as Box<dyn Read>, |before, _| {
+        Box::new(before.chain(io::Cursor::new(Arc::clone(&entries))))
+    });
+    let floods: [(&str, Box<dyn Read>); 5] = [
+        ("long name", zeros(EntryType::GNULongName)),
+        ("long link", zeros(EntryType::GNULongLink)),
+        ("extended header", zeros(EntryType::XHeader)),
+        ("file that was not asked for", zeros(EntryType::Regular)),
+        ("entries", entries),
+    ];
+    for (case, archive) in floods {
+        let begun = Instant::now();
+        let received = receive(archive, &wanted(), Limits::default(), &mut Spool::new().unwrap());
+        assert!(received.is_err() || received.unwrap().files.is_empty(), "{case}");
+        assert!(begun.elapsed() < MAX_TIME, "{case}: took {:?}", begun.elapsed());
+    }
+    report_peak();
+}
+
+/// Runs both tests above in a process that does nothing else, since memory is counted per process.
+#[test]
+fn reads_every_hostile_archive_within_64_mib() {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["transfer::hostile::survives_", "--nocapture", "--test-threads=1"])
+        .env(MEASURE, "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let peaks: Vec<u64> = printed
+        .split(PEAK)
+        .skip(1)
+        .map(|rest| rest.split_whitespace().next().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!(peaks.len(), 2, "{printed}");
+    assert!(peaks.iter().all(|kib| *kib < MAX_MEMORY_KIB), "{peaks:?} KiB");
+}
+
+/// Prints the largest memory that this process has had, if it was started to measure that.
+fn report_peak() {
+    if std::env::var_os(MEASURE).is_some() {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        println!("{PEAK}{}", status.split("VmHWM:").nth(1).unwrap().split_whitespace().next().unwrap());
     }
 }
 

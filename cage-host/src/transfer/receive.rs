@@ -24,6 +24,9 @@ const MAX_TOTAL_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 /// Longest path in an extension entry, in bytes, with its NUL; more is never kept in memory.
 const MAX_LONG_NAME_BYTES: u64 = 4_097;
 
+/// Entries of an archive beyond those that were asked for: an honest cage sends none, and each takes time to refuse.
+const MAX_SURPLUS_ENTRIES: usize = 10_000;
+
 /// What came out of an archive.
 #[derive(Debug, Default)]
 pub(super) struct Received {
@@ -47,7 +50,7 @@ impl Default for Limits {
 /// Reads an archive into a spool: of the wanted files those that it holds.
 ///
 /// # Errors
-/// When the archive is broken, passes the limit of bytes, or the spool cannot be written.
+/// When the archive is broken, passes the limit of bytes or of entries, or the spool cannot be written.
 pub(super) fn receive(
     archive: impl Read,
     wanted: &BTreeSet<SafePath>,
@@ -58,8 +61,14 @@ pub(super) fn receive(
     let mut received = Received::default();
     let mut long_name = None;
     // Raw: the library would read an extension of any size into memory.
-    for entry in archive.entries().map_err(broken)?.raw(true) {
+    // A wanted file may have an entry for its long name before its own.
+    let most = 2 * wanted.len() + MAX_SURPLUS_ENTRIES;
+    for (before, entry) in archive.entries().map_err(broken)?.raw(true).enumerate() {
         let mut entry = entry.map_err(broken)?;
+        if before == most {
+            let limit = most as u64;
+            return Err(CageError::TooMuch { operation: RECEIVE, limit, unit: "files" }.into());
+        }
         let kind = entry.header().entry_type();
         if kind == EntryType::GNULongName {
             long_name = Some(read_long_name(&mut entry)?);
