@@ -260,3 +260,22 @@ pub(crate) fn read_up_to(file: &File, limit: usize) -> io::Result<Vec<u8>> {
     file.take(u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::{FileType, mknodat, symlinkat};
+
+    #[test]
+    fn opens_no_link_and_waits_for_no_other_end_of_a_fifo() {
+        // Both can take a file's place between a look at it and its opening.
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Folder::open(temp.path()).unwrap();
+        symlinkat("/etc/hostname", &folder.fd, "link").unwrap();
+        mknodat(&folder.fd, "fifo", FileType::Fifo, Mode::RUSR, 0).unwrap();
+        assert_eq!(folder.open_file("link".as_ref()).unwrap_err(), Errno::LOOP);
+        assert!(folder.open_file("fifo".as_ref()).is_ok());
+        assert!(matches!(folder.read_small("link".as_ref(), 10).unwrap(), Small::Strange));
+        assert!(matches!(folder.read_small("fifo".as_ref(), 10).unwrap(), Small::Strange));
+    }
+}
