@@ -8,32 +8,35 @@ use std::process::Command;
 
 use crate::skip::skip;
 
-/// Set for the run of a test that may mount.
-const MARK: &str = "CAGE_TEST_IN_OWN_MOUNTS";
+/// Names the folder for the run of a test that may mount.
+const GROUND: &str = "CAGE_TEST_IN_OWN_MOUNTS";
 
 /// Times an image is read in search of two readings that agree. Each takes milliseconds, and what a stopped program set
 /// in motion in the kernel ends within a few of them.
 const READINGS_MAX: usize = 1_000;
 
 /// Runs the body of a test where its mounts are its own: in a second run of this one test, in a new mount namespace.
-/// `test` is the test's full name.
+/// `test` is the test's full name. The body gets a folder in memory: a sync takes no time there, so that more happens at
+/// once, and the machine's own disk has no part in the test.
 ///
 /// Where that or a loop device cannot be had, as without root, the test is skipped, loudly.
 ///
 /// # Panics
 /// When the second run fails, or when the test would be skipped and `CAGE_REQUIRE_DOCKER=1` forbids it.
-pub fn in_own_mounts(test: &str, body: impl FnOnce()) {
-    if env::var_os(MARK).is_some() {
-        return body();
+pub fn in_own_mounts(test: &str, body: impl FnOnce(&Path)) {
+    if let Some(ground) = env::var_os(GROUND).map(PathBuf::from) {
+        tmpfs(&ground);
+        return body(&ground);
     }
     // Through a shell, since the command itself may be missing.
     let able = Command::new("sh").args(["-c", "unshare --mount losetup --find"]).output();
     if !able.is_ok_and(|able| able.status.success()) {
         return skip(test, "no file system can be mounted: that needs root, unshare and loop devices");
     }
+    let ground = tempfile::tempdir().expect("a temporary folder can be made");
     let again = env::current_exe().expect("a test has a path");
     let mut command = Command::new("unshare");
-    command.arg("--mount").arg(again).args([test, "--exact", "--nocapture"]).env(MARK, "1");
+    command.arg("--mount").arg(again).args([test, "--exact", "--nocapture"]).env(GROUND, ground.path());
     let output = command.output().expect("unshare was there a moment ago");
     let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
     assert!(stdout.contains("running 1 test"), "there is no test {test}:\n{stdout}{stderr}");
@@ -41,12 +44,7 @@ pub fn in_own_mounts(test: &str, body: impl FnOnce()) {
     print!("{stdout}");
 }
 
-/// A file system in memory.
-///
-/// # Panics
-/// When it cannot be mounted.
-pub fn tmpfs(at: &Path) {
-    fs::create_dir_all(at).expect("a mount point can be made");
+fn tmpfs(at: &Path) {
     run("mount", ["-t", "tmpfs", "tmpfs"].map(OsStr::new).into_iter().chain([at.as_os_str()]));
 }
 

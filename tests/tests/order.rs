@@ -19,7 +19,7 @@ use cage_proto::env::{IdSource as _, System};
 use cage_proto::mailbox::{Draft, EntryName, Mailbox, publish};
 use cage_proto::message::{Envelope, ProgressUpdate};
 use cage_tests::cage_dir::TestDir;
-use cage_tests::mounts::{Ext4, in_own_mounts, overlay, tmpfs};
+use cage_tests::mounts::{Ext4, in_own_mounts, overlay};
 use cage_tests::places::program;
 use chrono::DateTime;
 
@@ -158,12 +158,7 @@ fn exchange_among_more_and_more(ground: &Path) {
 }
 
 fn with_ext4(test: &str, body: impl FnOnce(&Ext4, &Path)) {
-    in_own_mounts(test, || {
-        let temp = tempfile::tempdir().unwrap();
-        // In memory a sync takes no time, so that more happens at once.
-        tmpfs(temp.path());
-        body(&Ext4::make(&temp.path().join("disk"), MEBIBYTES), temp.path());
-    });
+    in_own_mounts(test, |ground| body(&Ext4::make(&ground.join("disk"), MEBIBYTES), ground));
 }
 
 #[test]
@@ -173,26 +168,22 @@ fn loses_and_swaps_nothing_on_ext4() {
 
 #[test]
 fn loses_and_swaps_nothing_on_overlayfs() {
-    with_ext4("loses_and_swaps_nothing_on_overlayfs", |ext4, temp| {
-        let ground = temp.join("overlay");
+    with_ext4("loses_and_swaps_nothing_on_overlayfs", |ext4, ground| {
+        let overlaid = ground.join("overlay");
         // The image has the folders already, so that those of a container are merged ones.
         let in_the_image = |lower: &Path| {
             for kept in KEPT.into_iter().chain([KEPT_IN_A_SOAK]) {
                 fs::create_dir_all(lower.join(kept.to_string()).join("outbox")).unwrap();
             }
         };
-        overlay(&ext4.path().join("parts"), &ground, in_the_image);
-        exchange_among_more_and_more(&ground);
+        overlay(&ext4.path().join("parts"), &overlaid, in_the_image);
+        exchange_among_more_and_more(&overlaid);
     });
 }
 
 #[test]
 fn loses_and_swaps_nothing_on_tmpfs() {
-    in_own_mounts("loses_and_swaps_nothing_on_tmpfs", || {
-        let temp = tempfile::tempdir().unwrap();
-        tmpfs(temp.path());
-        exchange_among_more_and_more(temp.path());
-    });
+    in_own_mounts("loses_and_swaps_nothing_on_tmpfs", exchange_among_more_and_more);
 }
 
 /// Files among which one listing takes long enough for a send to fall into it.

@@ -16,7 +16,7 @@ use std::process::{Child, Command};
 use cage_proto::mailbox::Mailbox;
 use cage_proto::message::Envelope;
 use cage_tests::cage_dir::{TestDir, printed, status};
-use cage_tests::mounts::{Ext4, in_own_mounts, tmpfs};
+use cage_tests::mounts::{Ext4, in_own_mounts};
 use cage_tests::places::program;
 use cage_tests::strace::{Call, calls, killed_before, pretending};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -43,12 +43,7 @@ enum Loss {
 
 /// Runs a test with a disk, and with a folder for what is left of it.
 fn with_disk(test: &str, body: impl FnOnce(&Ext4, &Path)) {
-    in_own_mounts(test, || {
-        let temp = tempfile::tempdir().unwrap();
-        // In memory a sync takes no time, and the machine's own disk has no part in the test.
-        tmpfs(temp.path());
-        body(&Ext4::make(&temp.path().join("disk"), MEBIBYTES), temp.path());
-    });
+    in_own_mounts(test, |ground| body(&Ext4::make(&ground.join("disk"), MEBIBYTES), ground));
 }
 
 fn losses(cage: &TestDir, acknowledged: &[&str]) -> Vec<Loss> {
@@ -99,18 +94,18 @@ const SEND: [&str; 3] = ["progress_update", "--status", "b"];
 
 #[test]
 fn keeps_every_acknowledged_message_when_power_goes_at_any_call_of_a_sender() {
-    with_disk("keeps_every_acknowledged_message_when_power_goes_at_any_call_of_a_sender", |disk, temp| {
+    with_disk("keeps_every_acknowledged_message_when_power_goes_at_any_call_of_a_sender", |disk, ground| {
         for (index, call) in calls_on(disk, "cage-send", &SEND).iter().enumerate() {
             let name = index.to_string();
             let cage = cage_on(disk, &name);
             let killed = killed_before(call, &program("cage-send"), &cage.arguments(&SEND));
             let acknowledged: &[_] = if killed.stdout.starts_with(b"Sent ") { &["a", "b"] } else { &["a"] };
-            let left = disk.after_a_loss_of_power(&temp.join("left"));
+            let left = disk.after_a_loss_of_power(&ground.join("left"));
             check(&TestDir::at(&left.path().join(&name)), acknowledged, &format!("before {call}"));
             drop(left);
             // Whoever comes next clears up first; what it then acknowledges is as safe.
             assert!(cage.send("c").status.success());
-            let left = disk.after_a_loss_of_power(&temp.join("left"));
+            let left = disk.after_a_loss_of_power(&ground.join("left"));
             check(&TestDir::at(&left.path().join(&name)), &["a", "c"], &format!("later than before {call}"));
         }
     });
@@ -118,13 +113,13 @@ fn keeps_every_acknowledged_message_when_power_goes_at_any_call_of_a_sender() {
 
 #[test]
 fn skips_no_message_when_power_goes_at_any_call_of_a_reader() {
-    with_disk("skips_no_message_when_power_goes_at_any_call_of_a_reader", |disk, temp| {
+    with_disk("skips_no_message_when_power_goes_at_any_call_of_a_reader", |disk, ground| {
         let poll = ["--mailbox", "outbox", "--timeout", "0"];
         for (index, call) in calls_on(disk, "cage-poll", &poll).iter().enumerate() {
             let name = index.to_string();
             let cage = cage_on(disk, &name);
             let killed = killed_before(call, &program("cage-poll"), &cage.arguments(&poll));
-            let left = disk.after_a_loss_of_power(&temp.join("left"));
+            let left = disk.after_a_loss_of_power(&ground.join("left"));
             let left = TestDir::at(&left.path().join(&name));
             let left_over = left.run("cage-poll", &["--mailbox", "outbox", "--all"]);
             let seen = [printed(&killed), printed(&left_over)].concat();
@@ -177,7 +172,7 @@ impl Drop for Senders {
 
 #[test]
 fn keeps_every_acknowledged_message_when_power_goes_while_many_send() {
-    with_disk("keeps_every_acknowledged_message_when_power_goes_while_many_send", |disk, temp| {
+    with_disk("keeps_every_acknowledged_message_when_power_goes_while_many_send", |disk, ground| {
         let cage = TestDir::at(&disk.path().join("cage"));
         let mut senders = Senders::start(&cage);
         let mut acknowledged = Vec::new();
@@ -186,7 +181,7 @@ fn keeps_every_acknowledged_message_when_power_goes_while_many_send() {
             acknowledged.extend((0..=index % 7).map(|_| senders.next_acknowledged()));
             // Stopped, so that the device comes to rest. They stop wherever they are.
             senders.signal(Signal::STOP);
-            let left = disk.after_a_loss_of_power(&temp.join("left"));
+            let left = disk.after_a_loss_of_power(&ground.join("left"));
             senders.signal(Signal::CONT);
             let statuses: Vec<_> = acknowledged.iter().map(String::as_str).collect();
             check(&TestDir::at(&left.path().join("cage")), &statuses, &format!("loss of power {index}"));
@@ -195,26 +190,26 @@ fn keeps_every_acknowledged_message_when_power_goes_while_many_send() {
 }
 
 /// What is lost when a sender acknowledges a message with one of its two syncs left out.
-fn losses_without_sync(nth: usize, disk: &Ext4, temp: &Path) -> Vec<Loss> {
+fn losses_without_sync(nth: usize, disk: &Ext4, ground: &Path) -> Vec<Loss> {
     let calls = calls_on(disk, "cage-send", &SEND);
     let syncs: Vec<_> = calls.iter().filter(|call| call.name == "fsync").collect();
     assert_eq!(syncs.len(), 2, "a message is synced, and then its folder: {syncs:?}");
     let cage = cage_on(disk, "cage");
     assert!(pretending(syncs[nth], &program("cage-send"), &cage.arguments(&SEND)).status.success());
-    let left = disk.after_a_loss_of_power(&temp.join("left"));
+    let left = disk.after_a_loss_of_power(&ground.join("left"));
     losses(&TestDir::at(&left.path().join("cage")), &["a", "b"])
 }
 
 #[test]
 fn finds_a_torn_message_when_its_file_is_not_synced() {
-    with_disk("finds_a_torn_message_when_its_file_is_not_synced", |disk, temp| {
-        assert_eq!(losses_without_sync(0, disk, temp), [Loss::Torn, Loss::Missing("b".to_owned())]);
+    with_disk("finds_a_torn_message_when_its_file_is_not_synced", |disk, ground| {
+        assert_eq!(losses_without_sync(0, disk, ground), [Loss::Torn, Loss::Missing("b".to_owned())]);
     });
 }
 
 #[test]
 fn finds_a_lost_message_when_its_folder_is_not_synced() {
-    with_disk("finds_a_lost_message_when_its_folder_is_not_synced", |disk, temp| {
-        assert_eq!(losses_without_sync(1, disk, temp), [Loss::Missing("b".to_owned())]);
+    with_disk("finds_a_lost_message_when_its_folder_is_not_synced", |disk, ground| {
+        assert_eq!(losses_without_sync(1, disk, ground), [Loss::Missing("b".to_owned())]);
     });
 }
