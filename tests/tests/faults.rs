@@ -2,9 +2,11 @@
 
 #![expect(clippy::panic, reason = "a helper that fails here fails its test, with a line number")]
 
-use std::process::Output;
+use std::fs;
+use std::process::{Command, Output};
 
 use cage_tests::cage_dir::{TestDir, printed};
+use cage_tests::mounts::in_own_mounts;
 use cage_tests::places::program;
 use cage_tests::strace::{Call, calls, failing};
 
@@ -128,4 +130,41 @@ fn a_waiter_without_events_finds_a_message_by_its_schedule() {
         waiter.join().unwrap()
     });
     assert_eq!(printed(&output), ["late"]);
+}
+
+#[test]
+fn stores_nothing_half_on_a_full_disk_and_goes_on_when_there_is_room() {
+    in_own_mounts("stores_nothing_half_on_a_full_disk_and_goes_on_when_there_is_room", |ground| {
+        let mut small = Command::new("mount");
+        assert!(small.args(["-o", "remount,size=64k"]).arg(ground).status().unwrap().success());
+        let ballast = ground.join("ballast");
+        fs::write(&ballast, [0; 16 * 1024]).unwrap();
+        let cage = TestDir::at(&ground.join("cage"));
+        let (mut sent, full) = send_until_full(&cage);
+        assert_eq!(full.status.code(), Some(74), "{full:?}");
+        assert!(String::from_utf8(full.stderr).unwrap().contains("No space left on device"));
+        assert!(sent.len() > 5, "{sent:?}");
+        assert_eq!((cage.statuses(), cage.leftovers()), (sent.clone(), Vec::new()));
+        // There is no room for a cursor: the message is printed, and again by the next reader.
+        let polled = cage.run("cage-poll", &["--mailbox", "outbox", "--timeout", "0"]);
+        assert_eq!((polled.status.code(), printed(&polled)), (Some(74), vec!["0".to_owned()]));
+        fs::remove_file(ballast).unwrap();
+        assert!(cage.send("room").status.success());
+        sent.push("room".to_owned());
+        assert_eq!(cage.statuses(), sent);
+        assert_eq!(printed(&cage.run("cage-poll", &["--mailbox", "outbox", "--all"])), sent);
+    });
+}
+
+/// Sends until that fails. Returns what was acknowledged, and the failure.
+fn send_until_full(cage: &TestDir) -> (Vec<String>, Output) {
+    let mut sent = Vec::new();
+    loop {
+        let status = sent.len().to_string();
+        let output = cage.send(&status);
+        if !output.status.success() {
+            return (sent, output);
+        }
+        sent.push(status);
+    }
 }
