@@ -11,6 +11,9 @@ use crate::skip::skip;
 /// Names the folder for the run of a test that may mount.
 const GROUND: &str = "CAGE_TEST_IN_OWN_MOUNTS";
 
+/// How mounts of one's own are to be had: by root, or by a sudo that asks nothing, as CI machines have it.
+const WAYS: [&str; 2] = ["unshare --mount", "sudo --non-interactive --preserve-env unshare --mount"];
+
 /// Times an image is read in search of two readings that agree. Each takes milliseconds, and what a stopped program set
 /// in motion in the kernel ends within a few of them.
 const READINGS_MAX: usize = 1_000;
@@ -28,16 +31,14 @@ pub fn in_own_mounts(test: &str, body: impl FnOnce(&Path)) {
         tmpfs(&ground);
         return body(&ground);
     }
-    // Through a shell, since the command itself may be missing.
-    let able = Command::new("sh").args(["-c", "unshare --mount losetup --find"]).output();
-    if !able.is_ok_and(|able| able.status.success()) {
+    let Some(way) = WAYS.iter().find(|way| succeeds(shell(&format!("{way} losetup --find")))) else {
         return skip(test, "no file system can be mounted: that needs root, unshare and loop devices");
-    }
+    };
     let ground = tempfile::tempdir().expect("a temporary folder can be made");
     let again = env::current_exe().expect("a test has a path");
-    let mut command = Command::new("unshare");
-    command.arg("--mount").arg(again).args([test, "--exact", "--nocapture"]).env(GROUND, ground.path());
-    let output = command.output().expect("unshare was there a moment ago");
+    let mut command = shell(&format!("exec {way} \"$0\" \"$@\""));
+    command.arg(again).args([test, "--exact", "--nocapture"]).env(GROUND, ground.path());
+    let output = command.output().expect("there was a shell a moment ago");
     let [stdout, stderr] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
     assert!(stdout.contains("running 1 test"), "there is no test {test}:\n{stdout}{stderr}");
     assert!(output.status.success(), "{test}, in mounts of its own:\n{stdout}{stderr}");
@@ -134,6 +135,17 @@ impl Drop for Ext4 {
         // The loop device goes with the mount. One that is still busy goes with the test's namespace.
         let _ = Command::new("umount").arg("--lazy").arg(&self.at).status();
     }
+}
+
+/// Goes through a shell, since the command itself may be missing.
+fn shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]);
+    command
+}
+
+fn succeeds(mut command: Command) -> bool {
+    command.output().is_ok_and(|output| output.status.success())
 }
 
 fn run<'a>(program: &str, arguments: impl IntoIterator<Item = &'a OsStr>) {
