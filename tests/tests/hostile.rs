@@ -179,11 +179,13 @@ fn a_follower_that_is_held_up_stays_small_among_a_crowd() {
     command.args(cage.arguments(&["--mailbox", "outbox", "--follow", "--heartbeat", "3600"]));
     let held = std::thread::scope(|scope| {
         let held = scope.spawn(|| Held::start(command.stderr(Stdio::null())));
-        for index in 0..FILES / 10 {
-            fs::File::create(
-                cage.folder(Mailbox::Outbox).join(format!("2026-01-01T00-00-01.{index:09}Z.json")),
-            )
-            .unwrap();
+        let folder = cage.folder(Mailbox::Outbox);
+        for index in 0..FILES {
+            fs::File::create(folder.join(format!("2026-01-01T00-00-01.{index:09}Z.json"))).unwrap();
+            if index % 10_000 == 0 {
+                // Its writer goes on, so it is not given up.
+                cage.put(Mailbox::Outbox, slow, &format!("{{\"id\":\"{index}"));
+            }
         }
         cage.put(Mailbox::Outbox, slow, &good(slow));
         held.join().unwrap()
