@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use cage_tests::docker::{docker, gateway, in_docker};
+use cage_tests::docker::{NO_NAMES, docker, gateway, in_docker};
 use cage_tests::places;
 use cage_tests::run::{Finished, Run};
 use cage_tests::scripted_api::{INPUT_TOKENS_PER_REPLY, RecordedRequest, Script, ScriptedApi, Turn};
@@ -36,7 +36,7 @@ impl<'a> Agent<'a> {
         let quiet = "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC=1";
         let run = ["run", "--detach", "--init", "--name", &container, "--label", &label];
         let env = ["--env", &url, "--env", key, "--env", quiet, &image];
-        let _ = docker(run.into_iter().chain(env)).await.exits_with(0);
+        let _ = docker(run.into_iter().chain(NO_NAMES).chain(env)).await.exits_with(0);
         Self { name, api }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cage_tests::docker::{docker, gateway, in_docker};
+use cage_tests::docker::{NO_NAMES, docker, gateway, in_docker};
 use cage_tests::places;
 use cage_tests::run::{Finished, Run};
 use cage_tests::scripted_api::{Script, ScriptedApi, Turn};
@@ -14,10 +14,6 @@ const PATIENCE_SECONDS: &str = "60";
 
 /// How long a whole supervised run may take; the slowest waits longer than two minutes in a shell.
 const DEADLINE: Duration = Duration::from_secs(240);
-
-/// Nobody answers for names there, and says so at once. With a name server that is silent the CLI's connections wait
-/// now and then behind a look-up of something else, for ten seconds and more.
-const NO_NAMES: [&str; 2] = ["--dns", "127.0.0.1"];
 
 /// How soon the host must hear of a crash.
 const CRASH_REPORT_MAX: Duration = Duration::from_secs(2);
