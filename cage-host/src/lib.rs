@@ -68,4 +68,7 @@ pub use mailbox::{
     MemoryCursors, Outbox, Refusal,
 };
 pub use sanitize::{sanitize, sanitize_path};
-pub use transfer::{Arrival, Change, ChangeKind, Changes, Export, ExportOptions, Hold, RefusedPath};
+pub use transfer::{
+    Arrival, Change, ChangeKind, Changes, Conflict, ConflictKind, DiffOptions, Export, ExportOptions, Hold,
+    LanguageLines, ProtectedPath, RefusedPath, Statistics,
+};

@@ -6,38 +6,11 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::PathBuf;
 use std::process::Command;
 
-use cage_host::{Cage, CageSpec, ChangeKind, Changes, ExportOptions};
+use cage_host::{CageSpec, ChangeKind, ExportOptions};
+use support::story::Story;
 use support::{Stage, image, write_tree};
-
-/// A project, a cage made of it, and the cage's folder.
-struct Story {
-    project: tempfile::TempDir,
-    cage: Cage,
-    inside: PathBuf,
-    _stage: Stage,
-}
-
-impl Story {
-    async fn new(files: &[(&str, &str)]) -> Self {
-        let stage = Stage::embedded();
-        let project = tempfile::tempdir().unwrap();
-        write_tree(project.path(), files);
-        let cage = stage.host.create(CageSpec::from_dir("demo", project.path())).await.unwrap();
-        let inside = stage.home(&cage).join("project");
-        Self { project, cage, inside, _stage: stage }
-    }
-
-    async fn changes(&self) -> Changes {
-        self.cage.diff(self.project.path()).await.unwrap()
-    }
-
-    async fn words(&self) -> Vec<String> {
-        self.changes().await.iter().map(ToString::to_string).collect()
-    }
-}
 
 #[tokio::test]
 async fn finds_nothing_right_after_creation() {

@@ -5,8 +5,9 @@
 //! - [`create`]: from a spec to a cage, or to nothing at all.
 //! - [`creator`]: who does it, and whether a creation that is not finished will ever be.
 //! - [`launch`]: an agent on a task.
-//! - [`handle`]: the cage itself.
+//! - [`handle`]: the cage itself. [`bring_home`]: what was done in it.
 
+mod bring_home;
 mod create;
 mod creator;
 mod handle;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt as _};
@@ -28,12 +28,15 @@ pub(crate) fn open_folder(root: &Dir, path: &Path) -> io::Result<Dir> {
     walk_down(root, path, |folder, name| folder.open_dir_nofollow(name))
 }
 
-/// Opens a folder like [`open_folder`], making what is missing.
-pub(crate) fn make_folder(root: &Dir, path: &Path) -> io::Result<Dir> {
+/// Opens a folder like [`open_folder`], making what is missing and noting what was made.
+pub(crate) fn make_folder(root: &Dir, path: &Path, made: &mut Vec<PathBuf>) -> io::Result<Dir> {
+    let mut so_far = PathBuf::new();
     walk_down(root, path, |folder, name| {
+        so_far.push(name);
         match folder.create_dir(name) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
+            Ok(()) => made.push(so_far.clone()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
         }
         folder.open_dir_nofollow(name)
     })

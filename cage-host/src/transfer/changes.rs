@@ -1,31 +1,19 @@
 //! What an agent changed, as callers see it.
 
 use std::fmt;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
-use similar::{Algorithm, TextDiff};
 use tokio::task::spawn_blocking;
 
-use super::beneath::open_beneath;
+use super::fingerprint::{Fingerprint, Fingerprinter};
 use super::refused::{Refused, RefusedPath};
 use super::safe_path::SafePath;
 use super::spool::{Span, Spool};
+use super::statistics::Statistics;
 use crate::cage::CageName;
 use crate::error::{EngineError, Result};
-use crate::sanitize::{sanitize, sanitize_path};
-
-/// Longest text, in bytes, that is compared line by line.
-const MAX_TEXT_BYTES: u64 = 1024 * 1024;
-
-/// Longest time for comparing one file; after it the comparison is coarser, not wrong.
-const TEXT_DEADLINE: std::time::Duration = std::time::Duration::from_secs(1);
-
-/// Lines shown around each change.
-const CONTEXT_LINES: usize = 3;
+use crate::sanitize::sanitize_path;
 
 /// The differences between a folder of the host and a cage's project.
 ///
@@ -42,8 +30,10 @@ pub(super) struct Inner {
     /// The folder that the project was compared with.
     pub(super) dir: PathBuf,
     pub(super) list: Vec<Change>,
+    pub(super) protected: Vec<ProtectedPath>,
     pub(super) refused: Refused,
     pub(super) spool: Spool,
+    pub(super) fingerprints: Fingerprinter,
 }
 
 /// One file that differs.
@@ -54,6 +44,20 @@ pub struct Change {
     pub(super) executable: bool,
     pub(super) content: Option<Span>,
     pub(super) hold: Option<Hold>,
+    /// The host's file as it was compared, of one that was modified or deleted.
+    pub(super) before: Option<Fingerprint>,
+    /// The other end of a move.
+    pub(super) moved: Option<SafePath>,
+}
+
+/// Something that differs and is left alone, since it is protected on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProtectedPath {
+    /// The file, or the topmost protected folder, sanitized.
+    pub path: String,
+    /// How many files there differ.
+    pub files: u64,
 }
 
 /// How a file differs.
@@ -77,6 +81,9 @@ pub enum Hold {
     /// Tools run or obey such a file without being asked. The caller can insist.
     #[error("tools run such a file without being asked")]
     AgentRun,
+    /// It lies in the folder of a git repository, under any of the names by which a file system knows that.
+    #[error("it lies in the folder of a git repository")]
+    GitFolder,
     /// A symbolic link is never exported.
     #[error("it is a symbolic link")]
     Link,
@@ -118,6 +125,22 @@ impl Changes {
         self.inner.list.is_empty()
     }
 
+    /// Returns the files that were moved without a change, from the old path to the new one. Each is also two changes,
+    /// a deleted and an added file, since an export adds the one and deletes the other only when it is asked to.
+    ///
+    /// The host compared the contents itself. A file that was moved and edited is no rename here.
+    pub fn renames(&self) -> impl Iterator<Item = (&Path, &Path)> {
+        let added = self.iter().filter(|change| change.kind == ChangeKind::Added);
+        added.filter_map(|change| Some((change.moved.as_ref()?.as_path(), change.path())))
+    }
+
+    /// Returns what differs in protected places: environments, installed packages and caches (`venv/`,
+    /// `node_modules/`, `__pycache__/` and their like), and what a `.cageprotect` at the top of the host's folder
+    /// names. None of it is among the changes.
+    pub fn protected(&self) -> &[ProtectedPath] {
+        &self.inner.protected
+    }
+
     /// Returns what the cage offered that makes no sense as a path or a file, at most a thousand of them.
     pub fn refused(&self) -> &[RefusedPath] {
         self.inner.refused.shown()
@@ -136,9 +159,20 @@ impl Changes {
     pub async fn unified_text(&self, change: &Change) -> Result<String> {
         let inner = Arc::clone(&self.inner);
         let change = change.clone();
-        spawn_blocking(move || inner.unified_text(&change)).await.map_err(|error| {
-            EngineError::Lost { operation: "compare a file", reason: error.to_string() }.into()
-        })
+        compare(move || inner.unified_text(&change)).await
+    }
+
+    /// Counts the lines that were added and removed, by language. Ask before an export: the host's side of a modified
+    /// file is read when this is called.
+    ///
+    /// What `.gitignore` files exclude is no change and so is not counted. Files that are no text, or larger than 1 MiB,
+    /// are counted as files only.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the runtime shuts down meanwhile.
+    pub async fn statistics(&self) -> Result<Statistics> {
+        let inner = Arc::clone(&self.inner);
+        compare(move || inner.statistics()).await
     }
 }
 
@@ -152,10 +186,14 @@ impl<'a> IntoIterator for &'a Changes {
 }
 
 impl fmt::Display for Changes {
-    /// Writes one line for each change: a letter, the path, and why it is held back if it is.
+    /// Writes one line for each change: a letter, the path, where it was moved from or to, and why it is held back if
+    /// it is. Protected places follow, with the letter `P`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for change in self {
             writeln!(f, "{change}")?;
+        }
+        for protected in self.protected() {
+            writeln!(f, "{protected}")?;
         }
         Ok(())
     }
@@ -178,6 +216,12 @@ impl Change {
         self.content.map(|span| span.len)
     }
 
+    /// Returns the other end of a move: where an added file was before, or where a deleted one is now. See
+    /// [`Changes::renames`].
+    pub fn moved(&self) -> Option<&Path> {
+        self.moved.as_ref().map(SafePath::as_path)
+    }
+
     /// Returns why it is not exported, if it is not.
     pub fn hold(&self) -> Option<Hold> {
         self.hold
@@ -187,10 +231,21 @@ impl Change {
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, sanitize_path(self.path()))?;
+        if let Some(moved) = &self.moved {
+            let way = if self.kind == ChangeKind::Added { "from" } else { "to" };
+            write!(f, " (moved {way} {})", sanitize_path(moved.as_path()))?;
+        }
         match &self.hold {
             Some(hold) => write!(f, " (held back: {hold})"),
             None => Ok(()),
         }
+    }
+}
+
+impl fmt::Display for ProtectedPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let differ = if self.files == 1 { "file differs" } else { "files differ" };
+        write!(f, "P {} (protected, {} {differ})", self.path, self.files)
     }
 }
 
@@ -205,41 +260,8 @@ impl fmt::Display for ChangeKind {
     }
 }
 
-impl Inner {
-    fn unified_text(&self, change: &Change) -> String {
-        let path = sanitize_path(change.path());
-        let Some(after) = change.content else { return format!("{} {path}\n", change.kind) };
-        let before = match change.kind {
-            ChangeKind::Modified => self.text_on_host(&change.path),
-            _ => Some(String::new()),
-        };
-        let (Some(before), Some(after)) = (before, self.text_in_spool(after)) else {
-            return format!("{} {path}: no text, or longer than {MAX_TEXT_BYTES} bytes\n", change.kind);
-        };
-        let mut config = TextDiff::configure();
-        config.algorithm(Algorithm::Myers).timeout(TEXT_DEADLINE);
-        let diff = config.diff_lines(&before, &after);
-        let old = if change.kind == ChangeKind::Added { "/dev/null".to_owned() } else { format!("a/{path}") };
-        sanitize(
-            &diff.unified_diff().context_radius(CONTEXT_LINES).header(&old, &format!("b/{path}")).to_string(),
-        )
-    }
-
-    fn text_on_host(&self, path: &SafePath) -> Option<String> {
-        let dir = Dir::open_ambient_dir(&self.dir, ambient_authority()).ok()?;
-        read_text(open_beneath(&dir, path).ok()?)
-    }
-
-    fn text_in_spool(&self, span: Span) -> Option<String> {
-        read_text(self.spool.reader(span))
-    }
-}
-
-fn read_text(reader: impl std::io::Read) -> Option<String> {
-    let mut bytes = Vec::new();
-    reader.take(MAX_TEXT_BYTES + 1).read_to_end(&mut bytes).ok()?;
-    if bytes.len() as u64 > MAX_TEXT_BYTES || bytes.contains(&0) {
-        return None;
-    }
-    String::from_utf8(bytes).ok()
+async fn compare<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    spawn_blocking(work)
+        .await
+        .map_err(|error| EngineError::Lost { operation: "compare files", reason: error.to_string() }.into())
 }

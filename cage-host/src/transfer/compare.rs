@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::agent_run::is_agent_run;
+use super::agent_run::{is_agent_run, is_git_folder};
 use super::changes::{ChangeKind, Hold};
 use super::listing::Listed;
 use super::receive::MAX_FILE_BYTES;
@@ -79,7 +79,8 @@ fn compare_files(path: &SafePath, sent: FileStat, now: FileStat, touched: bool) 
 fn difference(path: &SafePath, kind: ChangeKind, stat: FileStat, hold: Option<Hold>) -> Difference {
     let too_large = || (stat.size > MAX_FILE_BYTES).then_some(Hold::TooLarge { bytes: stat.size });
     let agent_run = || is_agent_run(path).then_some(Hold::AgentRun);
-    let hold = hold.or_else(too_large).or_else(agent_run);
+    let git = || is_git_folder(path).then_some(Hold::GitFolder);
+    let hold = hold.or_else(git).or_else(too_large).or_else(agent_run);
     Difference { path: path.clone(), kind, stat, hold }
 }
 

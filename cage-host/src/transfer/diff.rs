@@ -4,7 +4,7 @@
 //! of the cage, by one `tar`, and compared byte by byte.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Read};
+use std::io::Read as _;
 use std::path::Path;
 
 use cap_std::ambient_authority;
@@ -12,23 +12,45 @@ use cap_std::fs::Dir;
 use tokio::task::spawn_blocking;
 
 use super::beneath::open_beneath;
-use super::changes::{Change, ChangeKind, Changes, Hold, Inner};
+use super::changes::{Change, ChangeKind, Changes, Hold, Inner, ProtectedPath};
 use super::compare::{Difference, compare};
 use super::fetch::fetch;
+use super::fingerprint::{Fingerprint, Fingerprinter};
 use super::listing::{Listed, list};
-use super::receive::Received;
+use super::protect::Protection;
+use super::receive::{MAX_FILE_BYTES, Received};
+use super::renames;
 use super::rules::{FILE_NAME, KnownFolders, MAX_RULES_BYTES, Rules};
 use super::safe_path::SafePath;
 use super::spool::{Span, Spool};
 use super::walk::{Node, walk};
 use crate::cage::Place;
 use crate::error::{EngineError, IoContext as _, RequestError, Result};
+use crate::sanitize::sanitize_path;
 
 /// Most `.gitignore` files of a cage that count; each that changed is read before anything can be compared.
 const MAX_RULE_FILES: usize = 1_000;
 
-/// Size of one read when contents are compared, in bytes.
-const COMPARE_BYTES: usize = 64 * 1024;
+/// What a diff looks at.
+///
+/// ```
+/// let options = cage_host::DiffOptions::default().protected(true);
+/// # drop(options);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[must_use]
+pub struct DiffOptions {
+    protected: bool,
+}
+
+impl DiffOptions {
+    /// Looks into environments, installed packages and caches too (`venv/`, `node_modules/`, `__pycache__/` and their
+    /// like), so that they can be exported. What a `.cageprotect` names stays protected.
+    pub fn protected(mut self, protected: bool) -> Self {
+        self.protected = protected;
+        self
+    }
+}
 
 /// A folder of the host.
 #[derive(Debug, Default)]
@@ -36,32 +58,51 @@ struct HostTree {
     nodes: BTreeMap<SafePath, Node>,
     /// The text of each `.gitignore`.
     rules: BTreeMap<SafePath, Vec<u8>>,
+    protection: Protection,
 }
 
 /// Compares a cage's project with a folder of the host.
-pub(crate) async fn diff(place: &Place, dir: &Path) -> Result<Changes> {
+pub(crate) async fn diff(place: &Place, dir: &Path, options: DiffOptions) -> Result<Changes> {
     let dir = dir.to_owned();
     let scan_dir = dir.clone();
-    let scanned = async { blocking(move || scan(&scan_dir)).await };
-    let (host, mut listing) = tokio::try_join!(scanned, list(place))?;
+    let scanned = async { blocking(move || scan(&scan_dir, options)).await };
+    let (mut host, mut listing) = tokio::try_join!(scanned, list(place))?;
     let spool = Spool::new().context("make a temporary file in", &std::env::temp_dir())?;
 
-    let (cage_rules, spool) = cage_rules(place, &host, &listing.entries, spool).await?;
+    let (cage_rules, spool) = cage_rules(place, &mut host, &listing.entries, spool).await?;
     let host_rules = host.as_rules();
     let mut known = (KnownFolders::default(), KnownFolders::default());
-    let differences = compare(&host.nodes, &listing.entries, |path| {
+    let mut differences = compare(&host.nodes, &listing.entries, |path| {
         host_rules.exclude(path, false, &mut known.0) || cage_rules.exclude(path, false, &mut known.1)
     });
+    let protected = take_protected(&mut differences, &mut host.protection);
 
     let wanted = differences.iter().filter(|d| d.needs_content()).map(|d| d.path.clone()).collect();
     let (received, spool) = fetch(place, wanted, spool).await?;
-    let name = place.name.clone();
+    let cage = place.name.clone();
     blocking(move || {
-        let list = settle(differences, &received, &dir, &host.nodes, &spool)?;
+        let fingerprints = Fingerprinter::default();
+        let mut list = settle(differences, &received, &dir, &host.nodes, &spool, &fingerprints)?;
+        renames::pair(&mut list, &spool, &fingerprints);
         listing.refused.extend(received.refused);
-        Ok(Changes { inner: Inner { cage: name, dir, list, refused: listing.refused, spool }.into() })
+        let refused = listing.refused;
+        Ok(Changes { inner: Inner { cage, dir, list, protected, refused, spool, fingerprints }.into() })
     })
     .await
+}
+
+/// Takes out what is protected, and counts it by the topmost protected folder.
+fn take_protected(differences: &mut Vec<Difference>, protection: &mut Protection) -> Vec<ProtectedPath> {
+    let mut counts: BTreeMap<SafePath, u64> = BTreeMap::new();
+    differences.retain(|difference| match protection.protecting(&difference.path) {
+        None => true,
+        Some(top) => {
+            *counts.entry(top).or_default() += 1;
+            false
+        }
+    });
+    let shown = |(path, files): (SafePath, u64)| ProtectedPath { path: sanitize_path(path.as_path()), files };
+    counts.into_iter().map(shown).collect()
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -70,11 +111,13 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     })
 }
 
-fn scan(dir: &Path) -> Result<HostTree> {
+fn scan(dir: &Path, options: DiffOptions) -> Result<HostTree> {
     if let Err(error) = std::fs::read_dir(dir) {
         return Err(RequestError::Project { path: dir.to_owned(), reason: error.to_string() }.into());
     }
-    let mut tree = HostTree::default();
+    let root = Dir::open_ambient_dir(dir, ambient_authority()).context("open the folder", dir)?;
+    let protection = Protection::of(&root, dir, !options.protected)?;
+    let mut tree = HostTree { protection, ..HostTree::default() };
     walk(dir, |path, node| {
         if is_rules(&path) && matches!(node, Node::File(stat) if stat.size <= MAX_RULES_BYTES) {
             let file = dir.join(path.as_path());
@@ -109,7 +152,7 @@ fn is_rules(path: &SafePath) -> bool {
 /// Collects the cage's own `.gitignore` files; only those that are not the host's are read out of it.
 async fn cage_rules(
     place: &Place,
-    host: &HostTree,
+    host: &mut HostTree,
     entries: &BTreeMap<SafePath, Listed>,
     spool: Spool,
 ) -> Result<(Rules, Spool)> {
@@ -123,6 +166,7 @@ async fn cage_rules(
         } else if matches!(listed.node, Node::File(stat) if stat.size <= MAX_RULES_BYTES)
             && wanted.len() < MAX_RULE_FILES
             && !host_rules.exclude(path, false, &mut known)
+            && host.protection.protecting(path).is_none()
         {
             wanted.insert(path.clone());
         }
@@ -150,15 +194,22 @@ fn settle(
     dir: &Path,
     host: &BTreeMap<SafePath, Node>,
     spool: &Spool,
+    fingerprints: &Fingerprinter,
 ) -> Result<Vec<Change>> {
     let root = Dir::open_ambient_dir(dir, ambient_authority()).context("open the folder", dir)?;
     let mut changes = Vec::with_capacity(differences.len());
     for difference in differences {
         let content = received.files.get(&difference.path).copied();
+        let before = match difference.kind {
+            ChangeKind::Added | ChangeKind::ModeChanged => None,
+            ChangeKind::Modified | ChangeKind::Deleted => {
+                fingerprint_beneath(&root, &difference.path, fingerprints)
+            }
+        };
         let mut kind = difference.kind;
         if let Some(span) = content
             && kind == ChangeKind::Modified
-            && same_content(&root, &difference.path, spool, span)
+            && same_content(before, spool, span, fingerprints)
         {
             let same_mode = matches!(host.get(&difference.path), Some(Node::File(stat)) if stat.executable == difference.stat.executable);
             if same_mode {
@@ -166,38 +217,48 @@ fn settle(
             }
             kind = ChangeKind::ModeChanged;
         }
-        let unreadable = difference.needs_content() && content.is_none();
-        changes.push(Change {
-            hold: if unreadable { Some(Hold::Unreadable) } else { difference.hold },
-            path: difference.path,
-            kind,
-            executable: difference.stat.executable,
-            content: content.filter(|_| kind != ChangeKind::ModeChanged),
-        });
+        changes.push(change(difference, kind, content, before));
     }
     Ok(changes)
 }
 
-/// Compares a file of the host with what came out of the cage; one that cannot be read differs.
-fn same_content(root: &Dir, path: &SafePath, spool: &Spool, span: Span) -> bool {
-    let Ok(file) = open_beneath(root, path) else { return false };
-    let same_size = file.metadata().is_ok_and(|metadata| metadata.len() == span.len);
-    same_size && same_bytes(file, spool.reader(span)).unwrap_or(false)
+fn change(
+    difference: Difference,
+    kind: ChangeKind,
+    content: Option<Span>,
+    before: Option<Fingerprint>,
+) -> Change {
+    let unreadable = difference.needs_content() && content.is_none();
+    Change {
+        hold: if unreadable { Some(Hold::Unreadable) } else { difference.hold },
+        path: difference.path,
+        kind,
+        executable: difference.stat.executable,
+        content: content.filter(|_| kind != ChangeKind::ModeChanged),
+        before,
+        moved: None,
+    }
 }
 
-fn same_bytes(mut one: impl Read, mut other: impl Read) -> io::Result<bool> {
-    let mut buffers = (vec![0; COMPARE_BYTES], vec![0; COMPARE_BYTES]);
-    loop {
-        let count = one.read(&mut buffers.0)?;
-        if count == 0 {
-            return Ok(other.read(&mut buffers.1)? == 0);
-        }
-        match other.read_exact(&mut buffers.1[..count]) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
-            read => read?,
-        }
-        if buffers.0[..count] != buffers.1[..count] {
-            return Ok(false);
-        }
-    }
+/// Reads a file of the host; `None` for what is no file, cannot be read, or is larger than any that is exported.
+pub(super) fn fingerprint_beneath(
+    root: &Dir,
+    path: &SafePath,
+    fingerprints: &Fingerprinter,
+) -> Option<Fingerprint> {
+    let file = open_beneath(root, path).ok()?;
+    let small = file.metadata().is_ok_and(|metadata| metadata.len() <= MAX_FILE_BYTES);
+    if small { fingerprints.of(file).ok() } else { None }
+}
+
+/// Compares a file of the host with what came out of the cage; one that cannot be read differs.
+pub(super) fn same_content(
+    before: Option<Fingerprint>,
+    spool: &Spool,
+    span: Span,
+    fingerprints: &Fingerprinter,
+) -> bool {
+    before.is_some_and(|before| {
+        before.len() == span.len && fingerprints.of(spool.reader(span)).is_ok_and(|after| after == before)
+    })
 }

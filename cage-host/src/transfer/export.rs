@@ -3,41 +3,44 @@
 //! Every path is opened component by component beneath the target without following a link. A file is written beside
 //! its place and renamed into it, so that no reader sees half of it. Nothing is run, also no git.
 
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, File, OpenOptions, Permissions, PermissionsExt as _};
+use cap_std::fs::Dir;
 use tokio::task::spawn_blocking;
 
-use super::beneath::{make_folder, open_beneath, open_folder};
+use super::beneath::{open_beneath, open_folder};
 use super::changes::{Change, ChangeKind, Changes, Hold};
+use super::conflict::{Conflict, ConflictKind};
+use super::diff::{fingerprint_beneath, same_content};
+use super::protect::Protection;
 use super::refused::{Refused, RefusedPath};
 use super::safe_path::SafePath;
-use super::spool::Spool;
-use crate::error::{EngineError, IoContext as _, Result};
+use super::select::Selection;
+use super::spool::Span;
+use super::stage::{Stage, permissions};
+use crate::error::{EngineError, IoContext as _, IoError, Result};
 use crate::sanitize::sanitize_path;
 
-/// Modes of exported files; whatever else an agent set (set-uid, writable for all) is dropped.
-const MODE_PLAIN: u32 = 0o644;
-const MODE_EXECUTABLE: u32 = 0o755;
-
-/// What the name of a file that is being written begins with.
-const TEMPORARY_PREFIX: &str = ".cage-export-";
-
-/// Names tried for one; a folder that has them all is somebody's joke.
-const MAX_NAME_ATTEMPTS: u32 = 100;
-
-/// What an export may do beyond adding and replacing ordinary files.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What an export may do beyond adding and replacing ordinary files that nobody else touched.
+///
+/// ```
+/// let options = cage_host::ExportOptions::default().delete(true).only(["src", "README.md"]);
+/// # drop(options);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
 pub struct ExportOptions {
     delete: bool,
     agent_run: bool,
+    overwrite: bool,
+    selection: Selection,
 }
 
 impl ExportOptions {
-    /// Deletes what the agent deleted.
+    /// Deletes what the agent deleted, so that the folder mirrors the project; never what is protected or ignored.
     pub fn delete(mut self, delete: bool) -> Self {
         self.delete = delete;
         self
@@ -49,7 +52,19 @@ impl ExportOptions {
         self
     }
 
-    fn allows(self, change: &Change) -> Result<(), Hold> {
+    /// Replaces and deletes also files that changed on the host since the diff; what they held is lost.
+    pub fn overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
+        self
+    }
+
+    /// Exports only these paths of the project, each with everything below it.
+    pub fn only<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.selection = Selection::only(paths);
+        self
+    }
+
+    fn allows(&self, change: &Change) -> Result<(), Hold> {
         match change.hold {
             Some(Hold::AgentRun) if self.agent_run => Ok(()),
             Some(hold) => Err(hold),
@@ -64,10 +79,20 @@ impl ExportOptions {
 pub struct Export {
     /// Files that were written or changed in mode.
     pub written: Vec<String>,
+    /// The sum of the written contents, in bytes.
+    pub bytes: u64,
     /// Files that were deleted.
     pub deleted: Vec<String>,
-    /// Changes that were left out, and why.
+    /// Files that the folder had already as the cage has them.
+    pub unchanged: Vec<String>,
+    /// Files that changed on the host since the diff, and were left as they are there.
+    pub conflicts: Vec<Conflict>,
+    /// Where the folder's own `.gitignore` files were kept before they were replaced.
+    pub backups: Vec<String>,
+    /// Changes that were left out, and why; at most a thousand of them.
     pub left_out: Vec<RefusedPath>,
+    /// How many more were left out.
+    pub left_out_more: usize,
 }
 
 /// Writes changes into a folder, which is created when it is missing and removed again when that fails.
@@ -75,11 +100,12 @@ pub(crate) async fn export(changes: &Changes, target: &Path, options: ExportOpti
     let changes = changes.clone();
     let target = target.to_owned();
     spawn_blocking(move || {
+        options.selection.check(changes.inner.list.iter().map(|change| &change.path))?;
         let fresh = !target.exists();
         std::fs::create_dir_all(&target).context("create the folder", &target)?;
         let exported = Dir::open_ambient_dir(&target, ambient_authority())
             .context("open the folder", &target)
-            .and_then(|root| apply(&changes, &root, &target, options));
+            .and_then(|root| Exporter::new(&changes, &root, &target, &options)?.run());
         if fresh && exported.is_err() {
             // The error that is already there says more than one about cleaning up.
             let _ = std::fs::remove_dir_all(&target);
@@ -90,25 +116,189 @@ pub(crate) async fn export(changes: &Changes, target: &Path, options: ExportOpti
     .unwrap_or_else(|error| Err(EngineError::Lost { operation: "export", reason: error.to_string() }.into()))
 }
 
-fn apply(changes: &Changes, root: &Dir, target: &Path, options: ExportOptions) -> Result<Export> {
-    let mut export = Export::default();
-    let mut left_out = Refused::default();
-    for change in changes {
-        if let Err(hold) = options.allows(change) {
-            left_out.add(change.path.as_bytes(), hold);
-            continue;
+struct Exporter<'a> {
+    changes: &'a Changes,
+    root: &'a Dir,
+    target: &'a Path,
+    options: &'a ExportOptions,
+    protection: Protection,
+    /// The folder is the one that the changes were compared with.
+    same_folder: bool,
+    export: Export,
+    left_out: Refused,
+}
+
+/// What is to be done about one change.
+enum Step {
+    Write(Span),
+    SetMode,
+    Delete,
+    Nothing,
+    Conflict(ConflictKind),
+    LeaveOut(String),
+}
+
+impl<'a> Exporter<'a> {
+    fn new(
+        changes: &'a Changes,
+        root: &'a Dir,
+        target: &'a Path,
+        options: &'a ExportOptions,
+    ) -> Result<Self> {
+        Ok(Self {
+            changes,
+            root,
+            target,
+            options,
+            protection: Protection::of(root, target, false)?,
+            same_folder: is_folder(root, &changes.inner.dir),
+            export: Export::default(),
+            left_out: Refused::default(),
+        })
+    }
+
+    fn run(mut self) -> Result<Export> {
+        let (changes, target) = (self.changes, self.target);
+        let mut stage = Stage::new(self.root);
+        let mut rest = Vec::new();
+        for change in changes.iter().filter(|change| self.options.selection.takes(&change.path)) {
+            match self.step(change) {
+                Step::Write(span) => match stage.write(change, span, &changes.inner.spool) {
+                    Err(error) if is_in_the_way(&error) => self.leave_out(change, IN_THE_WAY),
+                    Err(error) => return Err(not_staged(error, target.join(change.path()))),
+                    Ok(()) => self.written(change, span),
+                },
+                Step::SetMode => rest.push((change, set_mode as Finish)),
+                Step::Delete => rest.push((change, delete as Finish)),
+                Step::Nothing => self.export.unchanged.push(sanitize_path(change.path())),
+                Step::Conflict(kind) => self.conflict(change, kind),
+                Step::LeaveOut(reason) => self.leave_out(change, &reason),
+            }
         }
-        let shown = sanitize_path(change.path());
-        match apply_one(change, root, &changes.inner.spool, options) {
-            Ok(Outcome::Written) => export.written.push(shown),
-            Ok(Outcome::Deleted) => export.deleted.push(shown),
-            Ok(Outcome::LeftOut(reason)) => left_out.add(change.path.as_bytes(), reason),
-            Err(error) => return Err(error).context("write", &target.join(change.path())),
+        let backups =
+            stage.commit().map_err(|(path, error)| io_error("replace", target.join(path), error))?;
+        self.export.backups = backups.iter().map(|path| sanitize_path(path)).collect();
+        for (change, finish) in rest {
+            self.finish(change, finish)?;
+        }
+        self.export.left_out = self.left_out.shown().to_vec();
+        self.export.left_out_more = self.left_out.uncounted();
+        Ok(self.export)
+    }
+
+    /// Decides about one change; nothing is written yet.
+    fn step(&mut self, change: &Change) -> Step {
+        if let Err(hold) = self.options.allows(change) {
+            return Step::LeaveOut(hold.to_string());
+        }
+        if self.protection.protecting(&change.path).is_some() {
+            return Step::LeaveOut("the folder's `.cageprotect` names it".to_owned());
+        }
+        match (change.kind, change.content) {
+            (ChangeKind::Added | ChangeKind::Modified, Some(span)) => self.step_write(change, span),
+            (ChangeKind::Added | ChangeKind::Modified, None) => {
+                Step::LeaveOut("it has no content".to_owned())
+            }
+            (ChangeKind::ModeChanged, _) => Step::SetMode,
+            (ChangeKind::Deleted, _) if !self.options.delete => {
+                Step::LeaveOut("deleting was not asked for".to_owned())
+            }
+            (ChangeKind::Deleted, _) => self.step_delete(change),
         }
     }
-    export.left_out = left_out.shown().to_vec();
-    Ok(export)
+
+    fn step_write(&self, change: &Change, span: Span) -> Step {
+        let inner = &self.changes.inner;
+        let there = match look(self.root, &change.path) {
+            There::Nothing if change.kind == ChangeKind::Modified && self.same_folder => {
+                return self.unless_overwriting(ConflictKind::Vanished, Step::Write(span));
+            }
+            There::Nothing => return Step::Write(span),
+            There::Other => return Step::LeaveOut(IN_THE_WAY.to_owned()),
+            There::File => fingerprint_beneath(self.root, &change.path, &inner.fingerprints),
+        };
+        if same_content(there, &inner.spool, span, &inner.fingerprints) {
+            let executable = look_executable(self.root, &change.path);
+            return if executable == change.executable { Step::Nothing } else { Step::SetMode };
+        }
+        match change.kind {
+            ChangeKind::Added => self.unless_overwriting(ConflictKind::Appeared, Step::Write(span)),
+            _ if there.is_some() && there == change.before => Step::Write(span),
+            _ => self.unless_overwriting(ConflictKind::Changed, Step::Write(span)),
+        }
+    }
+
+    fn step_delete(&self, change: &Change) -> Step {
+        let there = fingerprint_beneath(self.root, &change.path, &self.changes.inner.fingerprints);
+        match look(self.root, &change.path) {
+            There::Nothing => Step::LeaveOut("it is gone already".to_owned()),
+            There::File if there.is_none() || there != change.before => {
+                self.unless_overwriting(ConflictKind::Changed, Step::Delete)
+            }
+            There::File | There::Other => Step::Delete,
+        }
+    }
+
+    fn unless_overwriting(&self, kind: ConflictKind, step: Step) -> Step {
+        if self.options.overwrite { step } else { Step::Conflict(kind) }
+    }
+
+    fn finish(&mut self, change: &Change, finish: Finish) -> Result<()> {
+        let shown = sanitize_path(change.path());
+        match finish(change, self.root) {
+            Ok(Outcome::Written) => self.export.written.push(shown),
+            Ok(Outcome::Deleted) => self.export.deleted.push(shown),
+            Ok(Outcome::LeftOut(reason)) => self.leave_out(change, reason),
+            Err(error) => return Err(io_error("change", self.target.join(change.path()), error)),
+        }
+        Ok(())
+    }
+
+    fn written(&mut self, change: &Change, span: Span) {
+        self.export.written.push(sanitize_path(change.path()));
+        self.export.bytes += span.len;
+    }
+
+    fn conflict(&mut self, change: &Change, kind: ConflictKind) {
+        self.export.conflicts.push(Conflict { path: sanitize_path(change.path()), kind });
+    }
+
+    fn leave_out(&mut self, change: &Change, reason: &str) {
+        self.left_out.add(change.path.as_bytes(), reason);
+    }
 }
+
+/// What an opened folder of the host has at a path.
+enum There {
+    Nothing,
+    File,
+    Other,
+}
+
+fn look(root: &Dir, path: &SafePath) -> There {
+    let (folder, name) = path.split();
+    let metadata = open_folder(root, folder).and_then(|folder| folder.symlink_metadata(name));
+    match metadata {
+        Ok(metadata) if metadata.is_file() => There::File,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => There::Nothing,
+        Ok(_) | Err(_) => There::Other,
+    }
+}
+
+fn look_executable(root: &Dir, path: &SafePath) -> bool {
+    let metadata = open_beneath(root, path).and_then(|file| file.metadata());
+    metadata.is_ok_and(|metadata| cap_std::fs::MetadataExt::mode(&metadata) & 0o100 != 0)
+}
+
+/// Says whether an opened folder is the one at a path now.
+fn is_folder(root: &Dir, path: &Path) -> bool {
+    let (Ok(opened), Ok(there)) = (root.dir_metadata(), path.metadata()) else { return false };
+    let opened = (cap_std::fs::MetadataExt::dev(&opened), cap_std::fs::MetadataExt::ino(&opened));
+    opened == (there.dev(), there.ino())
+}
+
+/// What is done after all contents are in their places.
+type Finish = fn(&Change, &Dir) -> io::Result<Outcome>;
 
 enum Outcome {
     Written,
@@ -116,64 +306,15 @@ enum Outcome {
     LeftOut(&'static str),
 }
 
-fn apply_one(change: &Change, root: &Dir, spool: &Spool, options: ExportOptions) -> io::Result<Outcome> {
-    match (change.kind, change.content) {
-        (ChangeKind::Added | ChangeKind::Modified, Some(_)) => write(change, root, spool),
-        (ChangeKind::Added | ChangeKind::Modified, None) => Ok(Outcome::LeftOut("it has no content")),
-        (ChangeKind::ModeChanged, _) => set_mode(change, root),
-        (ChangeKind::Deleted, _) if !options.delete => Ok(Outcome::LeftOut("deleting was not asked for")),
-        (ChangeKind::Deleted, _) => delete(&change.path, root),
-    }
-}
-
-fn write(change: &Change, root: &Dir, spool: &Spool) -> io::Result<Outcome> {
-    let (folder, name) = change.path.split();
-    let folder = match make_folder(root, folder) {
-        Err(error) if is_in_the_way(&error) => return Ok(Outcome::LeftOut(IN_THE_WAY)),
-        folder => folder?,
-    };
-    if folder.symlink_metadata(name).is_ok_and(|metadata| !metadata.is_file()) {
-        return Ok(Outcome::LeftOut(IN_THE_WAY));
-    }
-    let (mut file, temporary) = create_beside(&folder)?;
-    let written = fill(&mut file, change, spool).and_then(|()| folder.rename(&temporary, &folder, name));
-    if written.is_err() {
-        // The error that is already there says more than one about cleaning up.
-        let _ = folder.remove_file(&temporary);
-    }
-    written.map(|()| Outcome::Written)
-}
-
-fn fill(file: &mut File, change: &Change, spool: &Spool) -> io::Result<()> {
-    if let Some(span) = change.content {
-        io::copy(&mut spool.reader(span), file)?;
-    }
-    file.flush()?;
-    file.set_permissions(Permissions::from_mode(mode(change)))
-}
-
-/// Creates a file in a folder under a name that nothing has.
-fn create_beside(folder: &Dir) -> io::Result<(File, String)> {
-    for attempt in 0..MAX_NAME_ATTEMPTS {
-        let name = format!("{TEMPORARY_PREFIX}{}-{attempt}", std::process::id());
-        // `create_new` follows no link and takes over nothing that lies there already.
-        match folder.open_with(&name, OpenOptions::new().write(true).create_new(true)) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            file => return file.map(|file| (file, name)),
-        }
-    }
-    Err(io::ErrorKind::AlreadyExists.into())
-}
-
 fn set_mode(change: &Change, root: &Dir) -> io::Result<Outcome> {
     match open_beneath(root, &change.path) {
-        Ok(file) => file.set_permissions(Permissions::from_mode(mode(change))).map(|()| Outcome::Written),
+        Ok(file) => file.set_permissions(permissions(change)).map(|()| Outcome::Written),
         Err(_) => Ok(Outcome::LeftOut("only its mode changed, and the folder does not have it")),
     }
 }
 
-fn delete(path: &SafePath, root: &Dir) -> io::Result<Outcome> {
-    let (folder, name) = path.split();
+fn delete(change: &Change, root: &Dir) -> io::Result<Outcome> {
+    let (folder, name) = change.path.split();
     let folder = match open_folder(root, folder) {
         Err(error) if is_in_the_way(&error) => return Ok(Outcome::LeftOut(IN_THE_WAY)),
         folder => folder?,
@@ -194,6 +335,17 @@ fn is_in_the_way(error: &io::Error) -> bool {
         || error.kind() == io::ErrorKind::NotADirectory
 }
 
-fn mode(change: &Change) -> u32 {
-    if change.executable { MODE_EXECUTABLE } else { MODE_PLAIN }
+/// Says what a failure before the first replacement means for the folder.
+fn not_staged(error: io::Error, path: PathBuf) -> crate::Error {
+    let full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+    let operation = if full {
+        "write the export, so nothing was changed (free space, then export again);"
+    } else {
+        "write the export, so nothing was changed;"
+    };
+    io_error(operation, path, error)
+}
+
+fn io_error(operation: &'static str, path: PathBuf, source: io::Error) -> crate::Error {
+    IoError { operation, path, source }.into()
 }

@@ -21,6 +21,7 @@ use tar::EntryType;
 use self::corpus::{Expect, SMALL, WANTED, corpus, evil};
 use super::changes::{Change, ChangeKind, Changes, Inner};
 use super::export::{ExportOptions, export};
+use super::fingerprint::Fingerprinter;
 use super::receive::{Limits, receive};
 use super::refused::Refused;
 use super::safe_path::SafePath;
@@ -96,7 +97,17 @@ fn wanted() -> BTreeSet<SafePath> {
 
 fn changes(dir: PathBuf, list: Vec<Change>, spool: Spool) -> Changes {
     let cage = CageName::new("test").unwrap();
-    Changes { inner: Arc::new(Inner { cage, dir, list, refused: Refused::default(), spool }) }
+    Changes {
+        inner: Arc::new(Inner {
+            cage,
+            dir,
+            list,
+            protected: Vec::new(),
+            refused: Refused::default(),
+            spool,
+            fingerprints: Fingerprinter::default(),
+        }),
+    }
 }
 
 fn added(path: &SafePath, content: super::spool::Span) -> Change {
@@ -106,6 +117,8 @@ fn added(path: &SafePath, content: super::spool::Span) -> Change {
         executable: true,
         content: Some(content),
         hold: None,
+        before: None,
+        moved: None,
     }
 }
 

@@ -14,29 +14,41 @@
 //! - [`listing`]: what a cage's project holds. [`rules`]: `.gitignore` files as data.
 //! - [`compare`]: what two trees disagree about. [`agent_run`]: files that tools run without being asked.
 //! - [`fetch`], [`receive`]: those files through one tar stream. [`spool`]: where their contents wait.
-//! - [`changes`], [`diff`](mod@diff): all of that together. [`export`](mod@export): onto the host's disk.
+//! - [`protect`]: what an export leaves alone. [`fingerprint`], [`renames`]: contents that are the same.
+//! - [`changes`], [`diff`](mod@diff): all of that together. [`text`], [`statistics`]: line by line.
+//! - [`export`](mod@export), [`stage`], [`select`]: onto the host's disk. [`conflict`]: what both sides changed.
 //! - [`safe_path`], [`beneath`]: paths that stay inside a folder. [`refused`]: what was not taken.
 
 mod agent_run;
 mod beneath;
 mod changes;
 mod compare;
+mod conflict;
 mod diff;
 mod export;
 mod fetch;
+mod fingerprint;
 #[cfg(test)]
 mod hostile;
 mod listing;
 mod pack;
+mod protect;
 mod receive;
 mod refused;
+mod renames;
 mod rules;
 mod safe_path;
+mod select;
 mod spool;
+mod stage;
+mod statistics;
+mod text;
 mod walk;
 
 pub(crate) use beneath::open_beneath;
-pub use changes::{Change, ChangeKind, Changes, Hold};
+pub use changes::{Change, ChangeKind, Changes, Hold, ProtectedPath};
+pub use conflict::{Conflict, ConflictKind};
+pub use diff::DiffOptions;
 pub(crate) use diff::diff;
 pub(crate) use export::export;
 pub use export::{Export, ExportOptions};
@@ -44,3 +56,4 @@ pub use pack::Arrival;
 pub(crate) use pack::{Packing, pack, pack_context};
 pub use refused::RefusedPath;
 pub(crate) use safe_path::SafePath;
+pub use statistics::{LanguageLines, Statistics};

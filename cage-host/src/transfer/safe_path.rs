@@ -79,6 +79,15 @@ impl SafePath {
         self.0.iter()
     }
 
+    /// Returns the folders that it lies in from the top down, and then itself.
+    pub(crate) fn prefixes(&self) -> impl Iterator<Item = Self> {
+        let mut prefix = PathBuf::new();
+        self.components().map(move |component| {
+            prefix.push(component);
+            Self(prefix.clone())
+        })
+    }
+
     /// Returns the folder it lies in as a path, empty at the top, and its last component.
     pub(crate) fn split(&self) -> (&Path, &OsStr) {
         let name = self.0.file_name().unwrap_or_default();
@@ -96,6 +105,13 @@ mod tests {
             assert_eq!(SafePath::new(path.as_bytes()).map(|p| p.0), Ok(PathBuf::from(path)), "{path:?}");
         }
         assert!(SafePath::new(b"\xff\xfe").is_ok());
+    }
+
+    #[test]
+    fn names_each_folder_on_its_way() {
+        let path = SafePath::new(b"a/b/c").unwrap();
+        let prefixes: Vec<_> = path.prefixes().map(|prefix| prefix.0.display().to_string()).collect();
+        assert_eq!(prefixes, ["a", "a/b", "a/b/c"]);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use ignore::WalkBuilder;
 
+use super::protect::is_own_file;
 use super::safe_path::SafePath;
 use crate::error::{IoContext as _, Result};
 
@@ -42,7 +43,7 @@ impl FileStat {
 
 /// Calls `visit` for everything below `root` that belongs to the project, each folder before what is in it.
 ///
-/// Links are not followed. `.git` is left out, and what `.gitignore` files of the folder itself exclude; rules from
+/// Links are not followed. `.git` is left out, what earlier exports kept or left behind, and what `.gitignore` files of the folder itself exclude; rules from
 /// outside (a user's global excludes, parent folders) do not count, so that the outcome depends on the folder alone.
 /// What vanishes during the walk is passed over.
 pub(crate) fn walk(root: &Path, mut visit: impl FnMut(SafePath, Node) -> Result<()>) -> Result<()> {
@@ -51,7 +52,10 @@ pub(crate) fn walk(root: &Path, mut visit: impl FnMut(SafePath, Node) -> Result<
         .git_ignore(true)
         .require_git(false)
         .follow_links(false)
-        .filter_entry(|entry| entry.file_name() != ".git")
+        .filter_entry(|entry| {
+            let name = entry.file_name();
+            name != ".git" && !is_own_file(&name.to_string_lossy())
+        })
         .build();
     for entry in walker {
         let entry = match entry {

@@ -5,6 +5,7 @@
 pub(crate) mod delegate;
 pub(crate) mod engine;
 pub(crate) mod numbers;
+pub(crate) mod story;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,0 +1,67 @@
+//! What an agent did, brought home.
+
+use std::path::Path;
+
+use super::handle::Cage;
+use crate::error::{RequestError, Result};
+use crate::transfer::{self, Changes, DiffOptions, Export, ExportOptions};
+
+impl Cage {
+    /// Compares the project in the cage with a folder of the host, usually the one that it was created from.
+    ///
+    /// `.gitignore` files of both sides are respected, as data: a file that only the cage has and either side ignores
+    /// is no part of the project. No git runs. Only what differs is read out of the cage.
+    ///
+    /// Environments, installed packages and caches are protected, and what a `.cageprotect` at the top of the folder
+    /// names: see [`Changes::protected`].
+    ///
+    /// # Errors
+    /// - [`RequestError::Project`] when the folder cannot be read, [`IoError`](crate::IoError) when something in it
+    ///   cannot, or the disk for temporary files is full.
+    /// - [`CageError`](crate::CageError) when the cage is gone, answers nonsense, or sends more than the limits allow.
+    /// - [`EngineError`](crate::EngineError) when the engine fails.
+    pub async fn diff(&self, dir: impl AsRef<Path>) -> Result<Changes> {
+        self.diff_with(dir, DiffOptions::default()).await
+    }
+
+    /// Compares like [`Cage::diff`], with more looked at.
+    ///
+    /// # Errors
+    /// Like [`Cage::diff`].
+    pub async fn diff_with(&self, dir: impl AsRef<Path>, options: DiffOptions) -> Result<Changes> {
+        transfer::diff(&self.place, dir.as_ref(), options).await
+    }
+
+    /// Writes changes into a folder, adding and replacing files but deleting none, and nothing that is held back.
+    ///
+    /// What is written is what [`Cage::diff`] read. A missing folder is created, and removed again on failure. A file
+    /// that changed on the host since the diff is left as it is, and reported as a conflict. A `.gitignore` that is
+    /// replaced is kept beside the new one.
+    ///
+    /// # Errors
+    /// - [`RequestError::ForeignChanges`] when the changes come from another cage.
+    /// - [`RequestError::Invalid`] when a path was chosen at which nothing differs, or a `.cageprotect` is too large.
+    /// - [`IoError`](crate::IoError) when something cannot be written. A full disk shows before the first file is
+    ///   replaced, and leaves the folder as it was. After any failure each file is either the old or the new one, and
+    ///   the export can be repeated.
+    pub async fn export(&self, dir: impl AsRef<Path>, changes: &Changes) -> Result<Export> {
+        self.export_with(dir, changes, ExportOptions::default()).await
+    }
+
+    /// Writes changes into a folder like [`Cage::export`], with more allowed.
+    ///
+    /// # Errors
+    /// Like [`Cage::export`].
+    pub async fn export_with(
+        &self,
+        dir: impl AsRef<Path>,
+        changes: &Changes,
+        options: ExportOptions,
+    ) -> Result<Export> {
+        if *changes.cage() != self.place.name {
+            let (from, asked) = (changes.cage().to_string(), self.place.name.to_string());
+            return Err(RequestError::ForeignChanges { from, asked }.into());
+        }
+        transfer::export(changes, dir.as_ref(), options).await
+    }
+}
