@@ -1,11 +1,12 @@
 //! The machine that cages run on.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use tokio::sync::watch;
 
-use crate::backend::Backend;
-use crate::cage::{self, Cage, CageName, CageSpec, Place};
+use crate::backend::{Backend, Found};
+use crate::cage::{self, Cage, CageName, CageSpec, CageState, Place};
 use crate::docker::Engine;
 use crate::error::{RequestError, Result};
 use crate::image::ImageSpec;
@@ -32,8 +33,14 @@ pub struct CageSummary {
     pub name: CageName,
     /// The image that it was created from.
     pub image: String,
+    /// What its container does.
+    pub state: CageState,
     /// Whether programs can be run in it now.
     pub running: bool,
+    /// When it was created, by the clock of its engine, to the second.
+    pub created: SystemTime,
+    /// What it takes on the disk beyond its image, in bytes; only [`Host::list_with_sizes`] looks.
+    pub bytes: Option<u64>,
     /// Whether its creation came to an end; if not, it is under way, or [`Host::gc`] removes it.
     pub finished: bool,
 }
@@ -125,7 +132,7 @@ impl Host {
     /// [`RequestError::NoSuchCage`] when there is none, [`EngineError`](crate::EngineError) when the engine fails.
     pub async fn cage(&self, name: &str) -> Result<Cage> {
         let name = CageName::new(name).map_err(RequestError::from)?;
-        let found = self.backend.list(Some(&name)).await?.into_iter();
+        let found = self.backend.list(Some(&name), false).await?.into_iter();
         // While a name is being taken there can be a second one for a moment, which gives way.
         let found = found.min_by_key(|found| found.unfinished.is_some());
         let found = found.ok_or_else(|| RequestError::NoSuchCage { name: name.to_string() })?;
@@ -138,20 +145,17 @@ impl Host {
     /// # Errors
     /// [`EngineError`](crate::EngineError) when the engine fails.
     pub async fn list(&self) -> Result<Vec<CageSummary>> {
-        let mut cages: Vec<_> = self
-            .backend
-            .list(None)
-            .await?
-            .into_iter()
-            .map(|found| CageSummary {
-                name: found.name,
-                image: found.image,
-                running: found.running,
-                finished: found.unfinished.is_none(),
-            })
-            .collect();
-        cages.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(cages)
+        Ok(summaries(self.backend.list(None, false).await?))
+    }
+
+    /// Lists every cage like [`Host::list`], with what each takes on the disk.
+    ///
+    /// Every file of every cage is looked at for it.
+    ///
+    /// # Errors
+    /// Like [`Host::list`].
+    pub async fn list_with_sizes(&self) -> Result<Vec<CageSummary>> {
+        Ok(summaries(self.backend.list(None, true).await?))
     }
 
     /// Removes what host programs left behind that were killed while they created a cage, and returns its names.
@@ -175,7 +179,7 @@ impl Host {
     /// call it again for the rest.
     pub async fn gc(&self) -> Result<Vec<CageName>> {
         let mut removed = Vec::new();
-        for found in self.backend.list(None).await? {
+        for found in self.backend.list(None, false).await? {
             if found.unfinished.is_some_and(|unfinished| unfinished.is_abandoned()) {
                 self.backend.remove(&found.id).await?;
                 removed.push(found.name);
@@ -183,6 +187,26 @@ impl Host {
         }
         removed.sort();
         Ok(removed)
+    }
+}
+
+fn summaries(found: Vec<Found>) -> Vec<CageSummary> {
+    let mut cages: Vec<_> = found.into_iter().map(CageSummary::from).collect();
+    cages.sort_by(|a, b| a.name.cmp(&b.name));
+    cages
+}
+
+impl From<Found> for CageSummary {
+    fn from(found: Found) -> Self {
+        Self {
+            name: found.name,
+            image: found.image,
+            running: found.state == CageState::Running,
+            state: found.state,
+            created: found.created,
+            bytes: found.bytes,
+            finished: found.unfinished.is_none(),
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! The two backends behind one enum.
 
+use std::time::SystemTime;
+
 use crate::backend::{Exec, Layout, Running};
-use crate::cage::{CageName, PlannedCage, Unfinished};
+use crate::cage::{CageName, CageState, PlannedCage, Unfinished};
 use crate::docker::Engine;
-use crate::error::Result;
+use crate::error::{Error, RequestError, Result};
 use crate::local::Folders;
 
 /// What a backend calls a cage: unlike the name it is never used again for another one.
@@ -26,7 +28,10 @@ pub(crate) struct Found {
     pub(crate) id: CageId,
     pub(crate) name: CageName,
     pub(crate) image: String,
-    pub(crate) running: bool,
+    pub(crate) state: CageState,
+    pub(crate) created: SystemTime,
+    /// What it takes on the disk beyond its image, where that was asked for.
+    pub(crate) bytes: Option<u64>,
     pub(crate) unfinished: Option<Unfinished>,
 }
 
@@ -52,7 +57,39 @@ impl Backend {
     pub(crate) async fn start(&self, id: &CageId) -> Result<()> {
         match self {
             Self::Docker(engine) => engine.start_container(id).await,
-            Self::Embedded(_) => Ok(()),
+            Self::Embedded(folders) => folders.start(id).await,
+        }
+    }
+
+    /// Ends every program of a cage; one that is stopped is no error.
+    pub(crate) async fn stop(&self, id: &CageId) -> Result<()> {
+        match self {
+            Self::Docker(engine) => engine.stop_container(id).await,
+            Self::Embedded(folders) => folders.stop(id).await,
+        }
+    }
+
+    /// Holds every program of a cage where it is.
+    pub(crate) async fn pause(&self, id: &CageId) -> Result<()> {
+        match self {
+            Self::Docker(engine) => engine.pause_container(id).await,
+            Self::Embedded(_) => Err(no_pause()),
+        }
+    }
+
+    /// Lets the programs of a paused cage go on.
+    pub(crate) async fn unpause(&self, id: &CageId) -> Result<()> {
+        match self {
+            Self::Docker(engine) => engine.unpause_container(id).await,
+            Self::Embedded(_) => Err(no_pause()),
+        }
+    }
+
+    /// Returns what a cage does.
+    pub(crate) async fn state(&self, id: &CageId) -> Result<CageState> {
+        match self {
+            Self::Docker(engine) => engine.container_state(id).await,
+            Self::Embedded(folders) => folders.state(id).await,
         }
     }
 
@@ -73,10 +110,10 @@ impl Backend {
     }
 
     /// Lists the cages, or the one of a name.
-    pub(crate) async fn list(&self, name: Option<&CageName>) -> Result<Vec<Found>> {
+    pub(crate) async fn list(&self, name: Option<&CageName>, sizes: bool) -> Result<Vec<Found>> {
         match self {
-            Self::Docker(engine) => engine.list_containers(name).await,
-            Self::Embedded(folders) => folders.list(name).await,
+            Self::Docker(engine) => engine.list_containers(name, sizes).await,
+            Self::Embedded(folders) => folders.list(name, sizes).await,
         }
     }
 
@@ -103,4 +140,9 @@ impl Backend {
             Self::Embedded(folders) => folders.layout(id),
         }
     }
+}
+
+fn no_pause() -> Error {
+    let reason = "it runs plain processes, which it cannot hold; stop the cage instead".to_owned();
+    RequestError::Invalid { what: "use of the embedded backend", reason }.into()
 }

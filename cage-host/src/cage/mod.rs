@@ -5,7 +5,7 @@
 //! - [`create`]: from a spec to a cage, or to nothing at all.
 //! - [`creator`]: who does it, and whether a creation that is not finished will ever be.
 //! - [`launch`]: an agent on a task.
-//! - [`handle`]: the cage itself. [`bring_home`]: what was done in it.
+//! - [`handle`]: the cage itself. [`lifecycle`]: its stops and starts. [`bring_home`]: what was done in it.
 
 mod bring_home;
 mod create;
@@ -13,6 +13,7 @@ mod creator;
 mod handle;
 pub(crate) mod labels;
 mod launch;
+mod lifecycle;
 mod name;
 mod place;
 mod resources;
@@ -22,6 +23,7 @@ mod task;
 pub(crate) use create::create;
 pub(crate) use creator::{Unfinished, creator};
 pub use handle::Cage;
+pub use lifecycle::{CageState, DEFAULT_GRACE};
 pub(crate) use name::CONTAINER_PREFIX;
 pub use name::{CageName, MAX_NAME_BYTES, NameError};
 pub(crate) use place::Place;

@@ -1,7 +1,7 @@
 //! A cage seen from within this crate: where it is and how to run something there.
 
 use crate::backend::{Backend, CageId, Exec, Layout, Running};
-use crate::cage::CageName;
+use crate::cage::{CageName, CageState};
 use crate::error::Result;
 
 /// Characters of a cage's id in the keys of its cursors: enough to be unique, and a file name stays short.
@@ -38,6 +38,22 @@ impl Place {
 
     pub(crate) async fn start(&self) -> Result<()> {
         self.backend.start(&self.id).await
+    }
+
+    pub(crate) async fn stop(&self) -> Result<()> {
+        self.backend.stop(&self.id).await
+    }
+
+    pub(crate) async fn pause(&self) -> Result<()> {
+        self.backend.pause(&self.id).await
+    }
+
+    pub(crate) async fn unpause(&self) -> Result<()> {
+        self.backend.unpause(&self.id).await
+    }
+
+    pub(crate) async fn state(&self) -> Result<CageState> {
+        self.backend.state(&self.id).await
     }
 
     /// Takes the last step of creating.

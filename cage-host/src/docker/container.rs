@@ -1,16 +1,17 @@
 //! Containers of ours: create, find, list, remove.
 
 use std::collections::HashMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use bollard::models::{ContainerCreateBody, ContainerSummary, HostConfig};
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder, StartContainerOptions,
+    RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
 };
 
 use super::client::Engine;
 use super::error::Blame;
+use super::state::{listed_state, listed_time};
 use crate::backend::{CageId, Found, USER};
 use crate::cage::labels;
 use crate::cage::{CageName, Network, PlannedCage, Unfinished};
@@ -73,16 +74,10 @@ impl Engine {
 
     async fn remove_unanswered(&self, plan: &PlannedCage) -> Result<()> {
         let Some(creation) = plan.labels.get(labels::CREATION) else { return Ok(()) };
-        for container in self.list_labelled(vec![format!("{}={creation}", labels::CREATION)]).await? {
+        for container in self.list_labelled(vec![format!("{}={creation}", labels::CREATION)], false).await? {
             self.remove_container(&CageId::new(container.id.unwrap_or_default())).await?;
         }
         Ok(())
-    }
-
-    /// Starts a created container.
-    pub(crate) async fn start_container(&self, id: &CageId) -> Result<()> {
-        let call = self.docker.start_container(id.as_str(), None::<StartContainerOptions>);
-        self.call("start the container", call).await
     }
 
     /// Removes a container with all that it wrote; one that is gone already is no error.
@@ -97,15 +92,15 @@ impl Engine {
     }
 
     /// Lists the containers of ours, running or not, with the one of a given name alone if asked.
-    pub(crate) async fn list_containers(&self, name: Option<&CageName>) -> Result<Vec<Found>> {
+    pub(crate) async fn list_containers(&self, name: Option<&CageName>, sizes: bool) -> Result<Vec<Found>> {
         let mut filter = vec![format!("{}=true", labels::MANAGED)];
         filter.extend(name.map(|name| format!("{}={name}", labels::NAME)));
-        Ok(self.list_labelled(filter).await?.into_iter().filter_map(found).collect())
+        Ok(self.list_labelled(filter, sizes).await?.into_iter().filter_map(found).collect())
     }
 
-    async fn list_labelled(&self, labels: Vec<String>) -> Result<Vec<ContainerSummary>> {
+    async fn list_labelled(&self, labels: Vec<String>, sizes: bool) -> Result<Vec<ContainerSummary>> {
         let filters = HashMap::from([("label", labels)]);
-        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let options = ListContainersOptionsBuilder::new().all(true).size(sizes).filters(&filters).build();
         self.call("list the containers", self.docker.list_containers(Some(options))).await
     }
 
@@ -147,22 +142,20 @@ impl Engine {
 fn found(container: ContainerSummary) -> Option<Found> {
     let mut labels = container.labels.unwrap_or_default();
     let names = container.names.unwrap_or_default();
+    let created = listed_time(container.created.unwrap_or_default());
     let unfinished = names.iter().any(|name| name.ends_with(UNFINISHED_SUFFIX)).then(|| Unfinished {
         creator: labels.remove(labels::CREATOR).unwrap_or_default(),
-        age: age(container.created.unwrap_or_default()),
+        // A time in the future is now.
+        age: SystemTime::now().duration_since(created).unwrap_or_default(),
     });
     Some(Found {
         id: CageId::new(container.id?),
         // A container under our label with a name that breaks our rules was not made by this library.
         name: CageName::new(labels.get(labels::NAME)?.clone()).ok()?,
         image: container.image.unwrap_or_default(),
-        running: container.state == Some(bollard::models::ContainerSummaryStateEnum::RUNNING),
+        state: listed_state(container.state),
+        created,
+        bytes: container.size_rw.and_then(|bytes| bytes.try_into().ok()),
         unfinished,
     })
-}
-
-/// Returns how long ago a time of the engine's clock was, in seconds since 1970; one in the future is now.
-fn age(created: i64) -> Duration {
-    let created = UNIX_EPOCH + Duration::from_secs(created.try_into().unwrap_or_default());
-    SystemTime::now().duration_since(created).unwrap_or_default()
 }

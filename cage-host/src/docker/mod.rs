@@ -3,6 +3,7 @@
 //! - [`client`]: connecting, version negotiation, a deadline on every call.
 //! - [`container`]: create, find, list, remove.
 //! - [`exec`]: one program in a container.
+//! - [`state`]: start, stop, pause.
 //! - [`image`]: building the image.
 //! - [`error`]: bollard's errors in this crate's words.
 
@@ -11,5 +12,6 @@ mod container;
 mod error;
 mod exec;
 mod image;
+mod state;
 
 pub(crate) use client::Engine;

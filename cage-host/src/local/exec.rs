@@ -30,6 +30,7 @@ const SIGNAL_EXIT_BASE: i32 = 128;
 impl Folders {
     /// Starts a program with its streams attached; it is killed when the handle goes away.
     pub(crate) fn exec(&self, id: &CageId, mut exec: Exec) -> Result<Running> {
+        self.check_running(id, exec.operation)?;
         let mut child = self
             .command(id, &exec)
             .stdin(Stdio::piped())
@@ -59,6 +60,7 @@ impl Folders {
 
     /// Starts a program in a process group of its own that outlives the handle, and watches it for [`EARLY_END`].
     pub(crate) async fn exec_detached(&self, id: &CageId, exec: &Exec) -> Result<()> {
+        self.check_running(id, exec.operation)?;
         let mut child = self
             .command(id, exec)
             .stdin(Stdio::null())

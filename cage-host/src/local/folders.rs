@@ -2,16 +2,21 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::fs;
+use tokio::task::spawn_blocking;
 
 use super::processes;
 use crate::backend::{CageId, Found, Layout};
-use crate::cage::{CONTAINER_PREFIX, CageName, Unfinished, creator};
-use crate::error::{IoContext as _, RequestError, Result};
+use crate::cage::{CONTAINER_PREFIX, CageName, CageState, Unfinished, creator};
+use crate::error::{CageError, IoContext as _, RequestError, Result};
 
 /// What stands where a container has the name of its image.
 const IMAGE: &str = "embedded";
+
+/// The file that marks a cage as stopped.
+const STOPPED: &str = "stopped";
 
 /// The file that marks a cage as unfinished.
 const UNFINISHED: &str = "unfinished";
@@ -88,6 +93,44 @@ impl Folders {
         fs::remove_file(&path).await.context("remove", &path)
     }
 
+    /// Ends every program of a cage, and lets none be started.
+    pub(crate) async fn stop(&self, id: &CageId) -> Result<()> {
+        let folder = self.existing(id, "stop the cage").await?;
+        let path = folder.join(STOPPED);
+        fs::write(&path, "").await.context("write", &path)?;
+        processes::end_all(&self.layout(id).cage_dir()).await
+    }
+
+    /// Lets programs be started again.
+    pub(crate) async fn start(&self, id: &CageId) -> Result<()> {
+        let path = self.existing(id, "start the cage").await?.join(STOPPED);
+        match fs::remove_file(&path).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.context("remove", &path),
+        }
+    }
+
+    pub(crate) async fn state(&self, id: &CageId) -> Result<CageState> {
+        let folder = self.existing(id, "look at the cage").await?;
+        Ok(if is_stopped(&folder) { CageState::Stopped } else { CageState::Running })
+    }
+
+    /// Returns an error unless programs can be run in a cage.
+    pub(super) fn check_running(&self, id: &CageId, operation: &'static str) -> Result<()> {
+        let folder = self.folder(id);
+        if is_stopped(&folder) {
+            return Err(CageError::NotRunning { operation }.into());
+        }
+        if folder.exists() { Ok(()) } else { Err(CageError::Gone { operation }.into()) }
+    }
+
+    /// Returns the folder of a cage that was not removed, nor replaced by a later one of its name.
+    async fn existing(&self, id: &CageId, operation: &'static str) -> Result<PathBuf> {
+        let folder = self.folder(id);
+        let same = read_id(&folder).await.is_some_and(|found| found == *id);
+        if same { Ok(folder) } else { Err(CageError::Gone { operation }.into()) }
+    }
+
     pub(crate) async fn remove(&self, id: &CageId) -> Result<()> {
         let folder = self.folder(id);
         if read_id(&folder).await.is_some_and(|found| found != *id) {
@@ -105,7 +148,7 @@ impl Folders {
         }
     }
 
-    pub(crate) async fn list(&self, name: Option<&CageName>) -> Result<Vec<Found>> {
+    pub(crate) async fn list(&self, name: Option<&CageName>, sizes: bool) -> Result<Vec<Found>> {
         let mut entries = fs::read_dir(&self.root).await.context("list", &self.root)?;
         let mut found = Vec::new();
         while let Some(entry) = entries.next_entry().await.context("list", &self.root)? {
@@ -116,7 +159,11 @@ impl Folders {
             let Ok(cage) = CageName::new(cage) else { continue };
             if name.is_none_or(|name| *name == cage) {
                 let (id, unfinished) = look_at(&entry.path()).await;
-                found.push(Found { id, name: cage, image: IMAGE.to_owned(), running: true, unfinished });
+                let state = if is_stopped(&entry.path()) { CageState::Stopped } else { CageState::Running };
+                let created = created(&id, &entry.path());
+                let bytes = if sizes { Some(size(entry.path()).await) } else { None };
+                let image = IMAGE.to_owned();
+                found.push(Found { id, name: cage, image, state, created, bytes, unfinished });
             }
         }
         Ok(found)
@@ -159,8 +206,38 @@ async fn look_at(folder: &Path) -> (CageId, Option<Unfinished>) {
     (id.unwrap_or_else(name), Some(Unfinished { creator: creator.unwrap_or_default(), age }))
 }
 
+fn is_stopped(folder: &Path) -> bool {
+    folder.join(STOPPED).exists()
+}
+
+/// Returns when a cage was created: its id begins with the time. A part of one has the time of its last change.
+fn created(id: &CageId, folder: &Path) -> SystemTime {
+    let nanos = id.as_str().split_once('.').and_then(|(_, unique)| unique.split_once('-'));
+    match nanos.and_then(|(nanos, _)| u64::from_str_radix(nanos, 16).ok()) {
+        Some(nanos) => UNIX_EPOCH + Duration::from_nanos(nanos),
+        None => folder.metadata().and_then(|metadata| metadata.modified()).unwrap_or(UNIX_EPOCH),
+    }
+}
+
+/// Adds up the files of a folder, as far as they can be looked at.
+async fn size(folder: PathBuf) -> u64 {
+    let size = spawn_blocking(move || {
+        let mut folders = vec![folder];
+        let mut bytes = 0;
+        while let Some(next) = folders.pop() {
+            for entry in std::fs::read_dir(next).into_iter().flatten().flatten() {
+                let Ok(metadata) = entry.metadata() else { continue };
+                bytes += metadata.len();
+                folders.extend(metadata.is_dir().then(|| entry.path()));
+            }
+        }
+        bytes
+    });
+    size.await.unwrap_or_default()
+}
+
 /// Returns text that no earlier cage of the same name has in its id.
 fn unique() -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{:x}-{:x}", now.as_nanos(), std::process::id())
 }

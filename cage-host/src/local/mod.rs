@@ -3,6 +3,7 @@
 //! ```text
 //! <root>/isolated-dev-<name>/
 //!   id                     one line, never used again for another cage
+//!   stopped                there while no program may be started
 //!   unfinished             there until the creation is finished: the program that does it
 //!   home/                  HOME of the cage's programs
 //!     project/
