@@ -10,6 +10,7 @@
 //! | [`agent`] | how an agent is told to report, and what the runtime writes down about it |
 //! | [`follow_record`] | the lines that a follower prints and a host reads |
 //! | [`schedule`] | how long a waiting reader sleeps between two looks |
+//! | [`schema`] | JSON Schema of the messages, for other tools |
 //! | [`limits`] | every cap, with its unit and its reason |
 //! | [`env`](mod@env) | clock and message ids as arguments |
 //! | [`exit_code`] | what the programs' exit codes mean |
@@ -24,3 +25,4 @@ pub mod limits;
 pub mod mailbox;
 pub mod message;
 pub mod schedule;
+pub mod schema;

@@ -38,6 +38,10 @@ impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // chrono takes a typographic minus sign as well, which RFC 3339 does not know.
+        if !text.is_ascii() {
+            return Err(InvalidTimestamp);
+        }
         let instant = DateTime::parse_from_rfc3339(text).map_err(|_| InvalidTimestamp)?.to_utc();
         Ok(Self { text: text.to_owned(), instant })
     }
