@@ -56,8 +56,11 @@ RUN if taken=$(id -nu "${CAGE_UID}" 2>/dev/null); then userdel "${taken}"; fi \
 ENV TRUSTY_CAGE=1 \
     LANG=C.UTF-8
 
-# The programs last, since they change most.
-COPY dist/cage-send dist/cage-poll /usr/local/bin/
+# The programs last, since they change most. BuildKit says for which architecture it builds; the older builder says nothing,
+# and gets what lies in dist/ itself, which is the machine's own.
+ARG TARGETARCH
+COPY dist/share/ /usr/share/
+COPY dist/${TARGETARCH}/cage-send dist/${TARGETARCH}/cage-poll /usr/local/bin/
 # The hooks and the time-outs of Claude Code come from the program that answers those hooks, so they cannot drift apart.
 RUN ln -s cage-poll /usr/local/bin/cage-wait \
  && install -d /etc/claude-code \

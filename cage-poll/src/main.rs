@@ -1,64 +1,7 @@
-//! `cage-poll`: waits for messages, follows a mailbox, supervises the agent and answers its hooks.
-//!
-//! ```text
-//! src/
-//! ├── main.rs          exit code and error report
-//! ├── args.rs          the command line
-//! ├── wait.rs          the next message, all pending ones, or the answer to a question
-//! ├── follow.rs        every message, for as long as someone listens
-//! ├── output.rs        what is printed, with control characters made harmless
-//! ├── error.rs         what can go wrong, and the exit code of each
-//! ├── supervise/       the runtime around a headless agent
-//! ├── hook/            answers to the agent's hooks, and the settings that install them
-//! ├── delivery/        messages on their way to the agent, shared by these two
-//! ├── instructions.rs  how an agent is to report
-//! └── files.rs         small files of the runtime
-//! ```
-
-mod args;
-mod delivery;
-mod error;
-mod files;
-mod follow;
-mod hook;
-mod instructions;
-mod output;
-mod supervise;
-mod wait;
+//! The program; see the library for what it does.
 
 use std::process::ExitCode;
 
-use cage_proto::exit_code::Exit;
-use clap::Parser as _;
-
-use crate::args::{Args, Command};
-use crate::error::Error;
-
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
-        Err(error) => {
-            // Help goes to stdout and is no error; where it cannot be printed there is nobody to tell.
-            let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Ok }.into();
-        }
-    };
-    match run(args) {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            output::remark(&format!("cage-poll: {}", error.report()));
-            error.exit().into()
-        }
-    }
-}
-
-fn run(args: Args) -> Result<Exit, Error> {
-    match args.command {
-        Some(Command::Hook(hook)) => return hook::run(hook),
-        Some(Command::Supervise(supervise)) => return Ok(supervise::run(&supervise)?),
-        Some(Command::Instructions) => return instructions::run(),
-        None => {}
-    }
-    let poll = args.poll;
-    if poll.follow { follow::run(&poll) } else { wait::run(&poll) }
+    cage_poll::run(std::env::args_os())
 }

@@ -68,7 +68,7 @@ fn request(kind: Kind, matches: &ArgMatches, before: &ArgMatches) -> Request {
 }
 
 /// Builds the parser.
-pub(crate) fn command() -> Command {
+pub fn command() -> Command {
     Command::new("cage-send")
         // Wrapped at the terminal's width, an example could not be pasted any more.
         .term_width(0)
