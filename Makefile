@@ -5,10 +5,10 @@ BASE_IMAGE ?= debian:bookworm-slim
 export BASE_IMAGE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools binaries image engine base-image lint fmt clippy docs shell deny fuzz soak bench rust-tests
+.PHONY: help demo test test-tools binaries binaries-arm64 schema image engine base-image lint fmt clippy docs shell deny fuzz soak bench rust-tests
 
 help: ## show this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 demo: ## one cage, one agent, one revision, step by step on this machine
 	@scripts/demo.sh
@@ -18,8 +18,14 @@ test: test-tools image lint deny fuzz rust-tests ## everything that is checked, 
 test-tools:
 	@scripts/test-tools.sh
 
-binaries: ## build the two static programs into dist/
+binaries: ## build the two static programs and their manual pages into dist/
 	@scripts/binaries.sh
+
+binaries-arm64: ## the same for the other architecture, into dist/arm64
+	@scripts/binaries.sh arm64
+
+schema: ## write the JSON Schema of the messages anew, after a change of the table of types
+	cargo run --quiet --locked --package cage-proto --example schema -- docs/schema
 
 image: engine base-image binaries ## build the image cage:latest
 	@scripts/image.sh $(IMAGE)
@@ -42,7 +48,7 @@ docs:
 	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps
 
 shell: test-tools
-	shellcheck -x scripts/*.sh .ci/run
+	shellcheck -x scripts/*.sh examples/readers/*.sh .ci/run
 
 deny: ## licences, sources, duplicate versions and advisories of what we depend on
 	@scripts/deny.sh
@@ -61,6 +67,6 @@ bench: binaries ## what sending and following cost (docs/benchmarks.md)
 
 # Last, so that its closing lines are the last thing seen. Doc tests, those in README.md too, are among them.
 # A snapshot that differs fails its test, and leaves no proposal in the source folders.
-rust-tests: test-tools image lint deny fuzz
+rust-tests: test-tools image binaries-arm64 lint deny fuzz
 	INSTA_UPDATE=no CAGE_REQUIRE_DOCKER=1 CAGE_BIN_DIR=$(CURDIR)/dist CAGE_IMAGE=$(IMAGE) \
 	    cargo test --quiet --locked --workspace --no-fail-fast

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the tools are there which only the tests need: strace to kill and fail the programs at every system
-# call, mkfs.ext4 for disks that lose power, a C++ compiler for the fuzzer, and shellcheck.
+# call, mkfs.ext4 for disks that lose power, a C++ compiler for the fuzzer, shellcheck, a validator of JSON Schema, jq for
+# the reader in shell, mandoc and the shells for manual pages and completions, and an emulator of the other architecture.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source-path=SCRIPTDIR
@@ -9,7 +10,10 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PATH=$PATH:/usr/sbin:/sbin
 
 # Each tool and the Debian package that has it.
-TOOLS=(strace:strace mkfs.ext4:e2fsprogs c++:g++ shellcheck:shellcheck)
+TOOLS=(
+    strace:strace mkfs.ext4:e2fsprogs c++:g++ shellcheck:shellcheck
+    jsonschema:python3-jsonschema jq:jq mandoc:mandoc zsh:zsh fish:fish qemu-aarch64:qemu-user
+)
 
 missing=()
 for tool in "${TOOLS[@]}"; do
