@@ -20,7 +20,15 @@ pub mod scripted_api;
 pub mod skip;
 pub mod strace;
 
-/// Compiles the Rust of the README, so that it cannot fall behind the library.
+/// Compiles the Rust of the READMEs, so that it cannot fall behind the libraries.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-pub struct Readme;
+mod readmes {
+    #[doc = include_str!("../../README.md")]
+    pub struct Project;
+
+    #[doc = include_str!("../../cage-host/README.md")]
+    pub struct CageHost;
+
+    #[doc = include_str!("../../cage-proto/README.md")]
+    pub struct CageProto;
+}
