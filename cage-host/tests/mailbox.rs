@@ -8,7 +8,7 @@ mod support;
 
 use std::time::Duration;
 
-use cage_host::{Cage, Content, Delivery, Error, FileCursors, Follower, RequestError, sanitize};
+use cage_host::{Cage, CageError, Content, Delivery, Error, FileCursors, Follower, RequestError, sanitize};
 use cage_proto::message::{Envelope, InfoRequest, Payload, TaskRevision};
 use support::{Stage, write_tree};
 use tokio::time::timeout;
@@ -195,7 +195,7 @@ async fn destroyed(stage: Stage) {
     next(&mut follower).await;
     cage.destroy().await.unwrap();
     let error = timeout(PATIENCE, follower.next()).await.unwrap().unwrap().unwrap_err();
-    assert!(matches!(error, Error::Cage(_)), "{error}");
+    assert!(matches!(error, Error::Cage(CageError::Gone { .. })), "{error}");
     assert!(timeout(PATIENCE, follower.next()).await.unwrap().is_none());
 }
 

@@ -21,6 +21,12 @@ const STOPPED: &str = "stopped";
 /// The file that marks a cage as unfinished.
 const UNFINISHED: &str = "unfinished";
 
+/// The file that holds a cage's id.
+const ID: &str = "id";
+
+/// How often a cage's folder is removed again because something appeared in it meanwhile.
+const REMOVAL_ROUNDS: u32 = 10;
+
 /// Where the embedded backend keeps its cages and finds the programs.
 #[derive(Debug, Clone)]
 pub struct EmbeddedConfig {
@@ -83,7 +89,7 @@ impl Folders {
             let path = folder.join("home").join(part);
             fs::create_dir_all(&path).await.context("create the folder", &path)?;
         }
-        let path = folder.join("id");
+        let path = folder.join(ID);
         fs::write(&path, id.as_str()).await.context("write", &path)
     }
 
@@ -115,13 +121,15 @@ impl Folders {
         Ok(if is_stopped(&folder) { CageState::Stopped } else { CageState::Running })
     }
 
-    /// Returns an error unless programs can be run in a cage.
+    /// Returns an error unless programs can be run in a cage; one that is being removed has no id any more.
     pub(super) fn check_running(&self, id: &CageId, operation: &'static str) -> Result<()> {
         let folder = self.folder(id);
-        if is_stopped(&folder) {
-            return Err(CageError::NotRunning { operation }.into());
+        let there = std::fs::read_to_string(folder.join(ID)).is_ok_and(|found| found == id.as_str());
+        match (there, is_stopped(&folder)) {
+            (false, _) => Err(CageError::Gone { operation }.into()),
+            (true, true) => Err(CageError::NotRunning { operation }.into()),
+            (true, false) => Ok(()),
         }
-        if folder.exists() { Ok(()) } else { Err(CageError::Gone { operation }.into()) }
     }
 
     /// Returns the folder of a cage that was not removed, nor replaced by a later one of its name.
@@ -137,14 +145,21 @@ impl Folders {
             // The name belongs to a later cage by now.
             return Ok(());
         }
-        processes::end_all(&self.layout(id).cage_dir()).await?;
         // From here on it counts as unfinished: a program that is killed now leaves only a part of it. On a full disk
         // there may be no room for the mark, and that must not keep the cage.
         let _ = mark(&folder).await;
-        let _ = fs::remove_file(folder.join("id")).await;
-        match fs::remove_dir_all(&folder).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.context("remove", &folder),
+        // Without an id nothing new is started in it, so that a follower does not come back in the middle of this.
+        let _ = fs::remove_file(folder.join(ID)).await;
+        let mut rounds = REMOVAL_ROUNDS;
+        loop {
+            processes::end_all(&self.layout(id).cage_dir()).await?;
+            rounds -= 1;
+            match fs::remove_dir_all(&folder).await {
+                // What was started just before, or dies slowly, has made another file.
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty && rounds > 0 => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                removed => return removed.context("remove", &folder),
+            }
         }
     }
 
@@ -188,7 +203,7 @@ async fn mark(folder: &Path) -> Result<()> {
 
 /// Returns the id in a cage's folder. One that is not its own counts as missing: it would name another folder.
 async fn read_id(folder: &Path) -> Option<CageId> {
-    let id = fs::read_to_string(folder.join("id")).await.ok()?;
+    let id = fs::read_to_string(folder.join(ID)).await.ok()?;
     let (name, _) = id.split_once('.')?;
     (folder.file_name() == Some(name.as_ref())).then(|| CageId::new(id))
 }
