@@ -49,6 +49,12 @@ pub enum RequestError {
         /// The name asked for.
         name: String,
     },
+    /// What can only be done with a cage that does not run was asked of one that does.
+    #[error("the cage `{name}` is running; use its diff and its outbox, or stop or pause it first")]
+    StillRunning {
+        /// The cage's name.
+        name: String,
+    },
     /// The project folder cannot be read.
     #[error("cannot use the project folder `{}`: {reason}; name a folder that exists and is readable", path.display())]
     Project {

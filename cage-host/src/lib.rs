@@ -57,7 +57,8 @@ pub use cage_proto::message;
 
 pub use cage::{
     Agent, Cage, CageName, CageSpec, CageState, DEFAULT_CPUS, DEFAULT_GRACE, DEFAULT_IMAGE,
-    DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, MAX_NAME_BYTES, MAX_PROMPT_BYTES, NameError, Network, Task,
+    DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, MAX_NAME_BYTES, MAX_PROMPT_BYTES, NameError, Network, Salvage,
+    SalvagedMessage, Task,
 };
 pub use error::{CageError, EngineError, Error, IoError, RequestError, Result};
 pub use host::{CageSummary, Host};

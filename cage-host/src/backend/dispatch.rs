@@ -2,6 +2,9 @@
 
 use std::time::SystemTime;
 
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+
 use crate::backend::{Exec, Layout, Running};
 use crate::cage::{CageName, CageState, PlannedCage, Unfinished};
 use crate::docker::Engine;
@@ -34,6 +37,9 @@ pub(crate) struct Found {
     pub(crate) bytes: Option<u64>,
     pub(crate) unfinished: Option<Unfinished>,
 }
+
+/// An archive as it comes.
+pub(crate) type Archive = BoxStream<'static, Result<Bytes>>;
 
 /// Where cages run.
 #[derive(Debug, Clone)]
@@ -130,6 +136,24 @@ impl Backend {
         match self {
             Self::Docker(engine) => engine.exec_detached(id, exec).await,
             Self::Embedded(folders) => folders.exec_detached(id, &exec).await,
+        }
+    }
+
+    /// Opens a folder of a cage's home as an archive, without running anything in the cage; `None` without such a
+    /// folder.
+    pub(crate) async fn archive(&self, id: &CageId, folder: &str) -> Result<Option<Archive>> {
+        match self {
+            Self::Docker(engine) => engine.archive(id, &format!("{}/{folder}", self.layout(id).home())).await,
+            Self::Embedded(folders) => folders.archive(id, folder),
+        }
+    }
+
+    /// Returns when a cage was created, in seconds since 1970.
+    pub(crate) async fn created(&self, id: &CageId) -> Result<i64> {
+        match self {
+            Self::Docker(engine) => engine.container_created(id).await,
+            // An archive of whole seconds would hide what was written within the first one.
+            Self::Embedded(_) => Ok(0),
         }
     }
 

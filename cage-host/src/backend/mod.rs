@@ -8,6 +8,6 @@ mod dispatch;
 mod exec;
 mod layout;
 
-pub(crate) use dispatch::{Backend, CageId, Found};
+pub(crate) use dispatch::{Archive, Backend, CageId, Found};
 pub(crate) use exec::{Chunk, EARLY_END, Exec, Exit, Feeder, Running, Stdin};
 pub(crate) use layout::{Layout, USER};

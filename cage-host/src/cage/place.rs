@@ -1,6 +1,6 @@
 //! A cage seen from within this crate: where it is and how to run something there.
 
-use crate::backend::{Backend, CageId, Exec, Layout, Running};
+use crate::backend::{Archive, Backend, CageId, Exec, Layout, Running};
 use crate::cage::{CageName, CageState};
 use crate::error::Result;
 
@@ -14,12 +14,20 @@ pub(crate) struct Place {
     pub(crate) id: CageId,
     pub(crate) layout: Layout,
     backend: Backend,
+    still: Option<Still>,
+}
+
+/// What is known of a cage that is read without running anything in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Still {
+    /// When the cage was created, in seconds since 1970: nothing older was written in it.
+    pub(crate) since: i64,
 }
 
 impl Place {
     pub(crate) fn new(name: CageName, id: CageId, backend: Backend) -> Self {
         let layout = backend.layout(&id);
-        Self { name, id, layout, backend }
+        Self { name, id, layout, backend, still: None }
     }
 
     pub(crate) async fn exec(&self, exec: Exec) -> Result<Running> {
@@ -28,6 +36,22 @@ impl Place {
 
     pub(crate) async fn exec_detached(&self, exec: Exec) -> Result<()> {
         self.backend.exec_detached(&self.id, exec).await
+    }
+
+    /// Has the cage read without running anything in it from here on.
+    pub(crate) async fn read_still(mut self) -> Result<Self> {
+        self.still = Some(Still { since: self.backend.created(&self.id).await? });
+        Ok(self)
+    }
+
+    /// Says whether, and since when, the cage is read without running anything in it.
+    pub(crate) fn still(&self) -> Option<Still> {
+        self.still
+    }
+
+    /// Opens a folder of the cage's home as an archive that the engine makes; `None` without such a folder.
+    pub(crate) async fn archive(&self, folder: &str) -> Result<Option<Archive>> {
+        self.backend.archive(&self.id, folder).await
     }
 
     /// Returns what the keys of this cage's cursors begin with. No other cage has it, also no later one of this name.

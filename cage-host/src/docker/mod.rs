@@ -4,9 +4,11 @@
 //! - [`container`]: create, find, list, remove.
 //! - [`exec`]: one program in a container.
 //! - [`state`]: start, stop, pause.
+//! - [`archive`]: folders of a container, whether it runs or not.
 //! - [`image`]: building the image.
 //! - [`error`]: bollard's errors in this crate's words.
 
+mod archive;
 mod client;
 mod container;
 mod error;

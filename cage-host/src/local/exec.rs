@@ -29,8 +29,13 @@ const SIGNAL_EXIT_BASE: i32 = 128;
 
 impl Folders {
     /// Starts a program with its streams attached; it is killed when the handle goes away.
-    pub(crate) fn exec(&self, id: &CageId, mut exec: Exec) -> Result<Running> {
+    pub(crate) fn exec(&self, id: &CageId, exec: Exec) -> Result<Running> {
         self.check_running(id, exec.operation)?;
+        self.spawn(id, exec)
+    }
+
+    /// Starts a program also where the cage is stopped: it is one of the host's.
+    pub(super) fn spawn(&self, id: &CageId, mut exec: Exec) -> Result<Running> {
         let mut child = self
             .command(id, &exec)
             .stdin(Stdio::piped())

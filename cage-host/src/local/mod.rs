@@ -12,8 +12,10 @@
 //!
 //! - [`folders`]: create, find, list, remove.
 //! - [`exec`]: one program in a cage.
+//! - [`archive`]: a folder of one, read while it is stopped.
 //! - [`processes`]: ending what a cage left running.
 
+mod archive;
 mod exec;
 mod folders;
 mod processes;

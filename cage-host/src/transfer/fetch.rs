@@ -8,6 +8,7 @@ use bytes::{Buf as _, Bytes};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
+use super::archive::fetch_still;
 use super::receive::{Limits, Received, receive};
 use super::safe_path::SafePath;
 use super::spool::Spool;
@@ -18,10 +19,10 @@ use crate::error::{EngineError, Result};
 const FETCH: &str = "read files of the project";
 
 /// Longest time for taking files out.
-const FETCH_DEADLINE: Duration = Duration::from_secs(600);
+pub(super) const FETCH_DEADLINE: Duration = Duration::from_secs(600);
 
 /// Pieces of the stream that wait to be read.
-const CHUNKS_IN_FLIGHT: usize = 16;
+pub(super) const CHUNKS_IN_FLIGHT: usize = 16;
 
 /// Reads files of a cage's project into a spool, which is given back.
 ///
@@ -33,6 +34,9 @@ pub(super) async fn fetch(
 ) -> Result<(Received, Spool)> {
     if wanted.is_empty() {
         return Ok((Received::default(), spool));
+    }
+    if place.still().is_some() {
+        return fetch_still(place, wanted, spool).await;
     }
     let running = place.exec(tar_exec(place, &wanted)).await?;
     let (sender, chunks) = mpsc::channel(CHUNKS_IN_FLIGHT);
@@ -83,13 +87,13 @@ async fn forward(mut running: Running, sender: mpsc::Sender<Bytes>) -> Result<()
 }
 
 /// Pieces that come from the async side, as a reader.
-struct ChunkReader {
+pub(crate) struct ChunkReader {
     chunks: mpsc::Receiver<Bytes>,
     current: Bytes,
 }
 
 impl ChunkReader {
-    fn new(chunks: mpsc::Receiver<Bytes>) -> Self {
+    pub(super) fn new(chunks: mpsc::Receiver<Bytes>) -> Self {
         Self { chunks, current: Bytes::new() }
     }
 }

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 use std::time::Duration;
 
+use super::archive::list_still;
 use super::refused::Refused;
 use super::safe_path::SafePath;
 use super::walk::{FileStat, Node};
@@ -18,7 +19,7 @@ const LIST: &str = "list the project";
 const LIST_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Most entries of a project; with their paths they take some 50 MB here.
-const MAX_ENTRIES: usize = 250_000;
+pub(super) const MAX_ENTRIES: usize = 250_000;
 
 /// Longest field of an entry, in bytes: a path, or what a link points to.
 const MAX_FIELD_BYTES: usize = 8_192;
@@ -46,6 +47,9 @@ pub(super) struct Listing {
 
 /// Lists a cage's project.
 pub(super) async fn list(place: &Place) -> Result<Listing> {
+    if let Some(still) = place.still() {
+        return list_still(place, still).await;
+    }
     let project = place.layout.project();
     let argv = ["find", &project, "-mindepth", "1", "-name", ".git", "-prune", "-o", "-printf", FORMAT];
     let mut running = place.exec(Exec::new(LIST, argv, LIST_DEADLINE)).await?;

@@ -15,11 +15,13 @@
 //! - [`compare`]: what two trees disagree about. [`agent_run`]: files that tools run without being asked.
 //! - [`fetch`], [`receive`]: those files through one tar stream. [`spool`]: where their contents wait.
 //! - [`protect`]: what an export leaves alone. [`fingerprint`], [`renames`]: contents that are the same.
+//! - [`archive`]: the same, and the messages, out of a cage in which nothing runs.
 //! - [`changes`], [`diff`](mod@diff): all of that together. [`text`], [`statistics`]: line by line.
 //! - [`export`](mod@export), [`stage`], [`select`]: onto the host's disk. [`conflict`]: what both sides changed.
 //! - [`safe_path`], [`beneath`]: paths that stay inside a folder. [`refused`]: what was not taken.
 
 mod agent_run;
+mod archive;
 mod beneath;
 mod changes;
 mod compare;
@@ -45,6 +47,7 @@ mod statistics;
 mod text;
 mod walk;
 
+pub(crate) use archive::{ArchiveEntry, read_folder, read_small};
 pub(crate) use beneath::open_beneath;
 pub use changes::{Change, ChangeKind, Changes, Hold, ProtectedPath};
 pub use conflict::{Conflict, ConflictKind};

@@ -135,7 +135,7 @@ fn read_long_name(entry: &mut impl Read) -> Result<Vec<u8>, Error> {
 }
 
 /// Tells a cage that sends too much from one that sends nonsense, and both from a full disk of the host.
-fn broken(error: io::Error) -> Error {
+pub(super) fn broken(error: io::Error) -> Error {
     if matches!(error.get_ref(), Some(inner) if inner.is::<Overflow>()) {
         return CageError::TooMuch { operation: RECEIVE, limit: MAX_TOTAL_BYTES, unit: "bytes" }.into();
     }
