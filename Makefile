@@ -43,6 +43,7 @@ fmt:
 
 clippy:
 	cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
+	cargo clippy --quiet --locked --package cage-host --features cli --all-targets -- -D warnings
 
 docs:
 	RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps
@@ -69,4 +70,4 @@ bench: binaries ## what sending and following cost (docs/benchmarks.md)
 # A snapshot that differs fails its test, and leaves no proposal in the source folders.
 rust-tests: test-tools image binaries-arm64 lint deny fuzz
 	INSTA_UPDATE=no CAGE_REQUIRE_DOCKER=1 CAGE_BIN_DIR=$(CURDIR)/dist CAGE_IMAGE=$(IMAGE) \
-	    cargo test --quiet --locked --workspace --no-fail-fast
+	    cargo test --quiet --locked --workspace --features cage-host/cli --no-fail-fast

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// The packages that a crate of ours names itself, for building and not for its tests.
+/// The packages that a crate of ours names itself, for building and not for its tests or a feature.
 fn direct_dependencies(package: &str) -> BTreeSet<String> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let arguments = ["metadata", "--no-deps", "--format-version=1", "--offline", "--manifest-path", manifest];
@@ -17,7 +17,7 @@ fn direct_dependencies(package: &str) -> BTreeSet<String> {
     let packages = metadata["packages"].as_array().unwrap();
     let found = packages.iter().find(|candidate| candidate["name"] == package).unwrap();
     let dependencies = found["dependencies"].as_array().unwrap().iter();
-    let built = dependencies.filter(|dependency| dependency["kind"].is_null());
+    let built = dependencies.filter(|dependency| dependency["kind"].is_null() && dependency["optional"] == false);
     built.map(|dependency| dependency["name"].as_str().unwrap().to_owned()).collect()
 }
 

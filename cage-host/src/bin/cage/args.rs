@@ -1,0 +1,82 @@
+//! The command line as it is typed. What each command needs of it is decided in its own file.
+
+use std::ffi::OsString;
+
+use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+
+use crate::commands::{create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox};
+use crate::exit;
+
+/// Run AI coding agents in disposable containers, and talk with them
+#[derive(Debug, Parser)]
+#[command(name = "cage", version, after_help = exit::TABLE, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Print JSON: one answer, or one line for each message
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Every command there is.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Prepare this machine: the folder that remembers what was read, and what is still missing
+    Init(init::Args),
+    /// Create a cage with a copy of a project
+    Create(create::Args),
+    /// Say by the exit code whether a cage exists
+    Exists(list::ExistsArgs),
+    /// List all cages
+    List(list::Args),
+    /// Start the agent on a task
+    Launch(launch::Args),
+    /// Read the agent's messages, or wait until it is done
+    Outbox(outbox::Args),
+    /// Send the agent a message
+    Inbox(inbox::Args),
+    /// Show what the agent changed
+    Diff(diff::Args),
+    /// Write what the agent changed into a folder
+    Export(export::Args),
+    /// Remove a cage with everything in it
+    Destroy(destroy::Args),
+    /// Build the image that cages are created from
+    BuildImage(image::Args),
+    /// Remove what killed programs left behind
+    Gc(gc::Args),
+    /// Print a completion script for a shell
+    Completions(generate::CompletionsArgs),
+    /// Write the manual pages into a folder
+    Man(generate::ManArgs),
+}
+
+impl Command {
+    /// Says whether the command is for the host, and senseless in a cage.
+    pub(crate) fn needs_host(&self) -> bool {
+        !matches!(self, Self::Completions(_) | Self::Man(_))
+    }
+}
+
+/// Parses the command line.
+pub(crate) fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    colored: bool,
+) -> Result<Cli, clap::Error> {
+    let color = if colored { ColorChoice::Always } else { ColorChoice::Never };
+    let matches = definition().color(color).try_get_matches_from(arguments)?;
+    Cli::from_arg_matches(&matches)
+}
+
+/// Returns the definition that help, completions and manual pages are made from.
+pub(crate) fn definition() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn defines_no_command_line_that_contradicts_itself() {
+        super::definition().debug_assert();
+    }
+}

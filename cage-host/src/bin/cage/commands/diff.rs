@@ -1,0 +1,170 @@
+//! `cage diff`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use cage_host::{Change, ChangeKind, Changes, RefusedPath};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{ALARM, Answer, FAINT, GOOD, Page, Progress, WARN};
+
+/// Options of `cage diff`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Name of the cage
+    name: String,
+    /// Folder to compare with
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    output_dir: PathBuf,
+    /// Show each change line by line
+    #[arg(long)]
+    full: bool,
+}
+
+/// What the agent changed.
+#[derive(Debug, Serialize)]
+pub(super) struct Difference {
+    cage: String,
+    dir: PathBuf,
+    changes: Vec<Row>,
+    refused: Vec<Refused>,
+    refused_more: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    path: String,
+    kind: &'static str,
+    #[serde(skip)]
+    letter: String,
+    size_bytes: Option<u64>,
+    held_back: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+}
+
+/// A path that was not taken, and why.
+#[derive(Debug, Serialize)]
+pub(super) struct Refused {
+    pub(super) path: String,
+    pub(super) reason: String,
+}
+
+impl From<&RefusedPath> for Refused {
+    fn from(refused: &RefusedPath) -> Self {
+        Self { path: refused.path.clone(), reason: refused.reason.clone() }
+    }
+}
+
+impl From<&Change> for Row {
+    fn from(change: &Change) -> Self {
+        let kind = match change.kind() {
+            ChangeKind::Added => "added",
+            ChangeKind::Modified => "modified",
+            ChangeKind::Deleted => "deleted",
+            ChangeKind::ModeChanged => "mode_changed",
+            _ => "other",
+        };
+        Self {
+            path: cage_host::sanitize_path(change.path()),
+            kind,
+            letter: change.kind().to_string(),
+            size_bytes: change.size(),
+            held_back: change.hold().map(|hold| hold.to_string()),
+            text: None,
+        }
+    }
+}
+
+impl Difference {
+    /// Collects what is shown of changes.
+    pub(super) fn new(changes: &Changes, dir: &Path) -> Self {
+        Self {
+            cage: changes.cage().to_string(),
+            dir: dir.to_owned(),
+            changes: changes.iter().map(Row::from).collect(),
+            refused: changes.refused().iter().map(Refused::from).collect(),
+            refused_more: changes.refused_more(),
+        }
+    }
+
+    async fn with_text(mut self, changes: &Changes) -> Result<Self, Failure> {
+        for (row, change) in self.changes.iter_mut().zip(changes) {
+            row.text = Some(changes.unified_text(change).await?);
+        }
+        Ok(self)
+    }
+
+    fn summary(&self) -> String {
+        let count = |kind| self.changes.iter().filter(|row| row.kind == kind).count();
+        let (added, modified, deleted) = (count("added"), count("modified"), count("deleted"));
+        let held = self.changes.iter().filter(|row| row.held_back.is_some()).count();
+        let held = if held > 0 { format!(", {held} held back") } else { String::new() };
+        format!("{added} added, {modified} modified, {deleted} deleted{held}")
+    }
+}
+
+impl Answer for Difference {
+    fn show(&self, page: &mut Page) -> fmt::Result {
+        if self.changes.is_empty() && self.refused.is_empty() {
+            return page.line(format_args!("{} has changed nothing", self.cage));
+        }
+        self.changes.iter().try_for_each(|row| row.show(page))?;
+        for refused in &self.refused {
+            page.styled(ALARM, "refused")?;
+            page.line(format_args!(" {}: {}", refused.path, refused.reason))?;
+        }
+        if self.refused_more > 0 {
+            page.line(format_args!("refused {} more", self.refused_more))?;
+        }
+        page.styled(FAINT, self.summary())?;
+        page.line("")
+    }
+}
+
+impl Row {
+    fn show(&self, page: &mut Page) -> fmt::Result {
+        if let Some(text) = &self.text {
+            return text.lines().try_for_each(|line| show_diff_line(page, line));
+        }
+        let style = match self.kind {
+            "added" => GOOD,
+            "deleted" => ALARM,
+            _ => WARN,
+        };
+        page.styled(style, &self.letter)?;
+        page.text(format_args!(" {}", self.path))?;
+        if let Some(reason) = &self.held_back {
+            page.styled(FAINT, format_args!("  (held back: {reason})"))?;
+        }
+        page.line("")
+    }
+}
+
+fn show_diff_line(page: &mut Page, line: &str) -> fmt::Result {
+    match line.as_bytes().first() {
+        Some(b'+') => page.styled(GOOD, line)?,
+        Some(b'-') => page.styled(ALARM, line)?,
+        Some(b'@') => page.styled(FAINT, line)?,
+        _ => page.text(line)?,
+    }
+    page.line("")
+}
+
+/// Shows what the agent changed.
+pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let screen = context.screen();
+    let cage = context.cage(&args.name).await?;
+    let progress = Progress::begin(screen, &format!("comparing {} …", args.name));
+    let changes = cage.diff(&args.output_dir).await?;
+    drop(progress);
+    let mut difference = Difference::new(&changes, &args.output_dir);
+    if args.full {
+        difference = difference.with_text(&changes).await?;
+    }
+    screen.answer(&difference)?;
+    Ok(Exit::Ok)
+}

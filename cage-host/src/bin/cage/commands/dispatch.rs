@@ -1,0 +1,27 @@
+//! From a command to what does it.
+
+use super::{create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox};
+use crate::args::Command;
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Runs a command.
+pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Init(args) => init::run(&args, context).await,
+        Command::Create(args) => create::run(args, context).await,
+        Command::Exists(args) => list::exists(&args, context).await,
+        Command::List(args) => list::run(&args, context).await,
+        Command::Launch(args) => launch::run(args, context).await,
+        Command::Outbox(args) => outbox::run(&args, context).await,
+        Command::Inbox(args) => inbox::run(&args, context).await,
+        Command::Diff(args) => diff::run(&args, context).await,
+        Command::Export(args) => export::run(&args, context).await,
+        Command::Destroy(args) => destroy::run(&args, context).await,
+        Command::BuildImage(args) => image::run(args, context).await,
+        Command::Gc(args) => gc::run(&args, context).await,
+        Command::Completions(args) => generate::completions(&args, context),
+        Command::Man(args) => generate::man(&args, context),
+    }
+}

@@ -1,0 +1,57 @@
+//! `cage build-image`.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use cage_host::{DEFAULT_IMAGE, ImageSpec};
+use serde::Serialize;
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{Answer, Page, Progress};
+
+/// Options of `cage build-image`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Folder with the Dockerfile and the two programs in dist/
+    #[arg(default_value = ".")]
+    context: PathBuf,
+    /// Name of the image
+    #[arg(long, default_value = DEFAULT_IMAGE)]
+    tag: String,
+    /// Argument of the Dockerfile; it stays readable in the image
+    #[arg(long = "build-arg", value_name = "NAME=VALUE", value_parser = super::input::assignment)]
+    arguments: Vec<(String, String)>,
+    /// Let the build use the host's network
+    #[arg(long)]
+    host_network: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Built {
+    image: String,
+}
+
+impl Answer for Built {
+    fn show(&self, page: &mut Page) -> fmt::Result {
+        page.line(format_args!("built {}", self.image))
+    }
+}
+
+/// Builds the image.
+pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    let screen = context.screen();
+    let mut spec = ImageSpec::from_context(&args.context).tag(&args.tag);
+    for (name, value) in args.arguments {
+        spec = spec.build_arg(name, value);
+    }
+    if args.host_network {
+        spec = spec.host_network();
+    }
+    let host = context.host().await?;
+    let progress = Progress::begin(screen, &format!("building {} …", args.tag));
+    host.build_image(spec.on_line(move |line| progress.step(line))).await?;
+    screen.answer(&Built { image: args.tag })?;
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,19 @@
+
+pub(crate) mod create;
+pub(crate) mod destroy;
+pub(crate) mod diff;
+pub(crate) mod export;
+pub(crate) mod gc;
+pub(crate) mod generate;
+pub(crate) mod image;
+pub(crate) mod inbox;
+pub(crate) mod init;
+pub(crate) mod launch;
+pub(crate) mod list;
+pub(crate) mod outbox;
+
+mod dispatch;
+mod follow;
+pub(crate) mod input;
+
+pub(crate) use dispatch::run;

@@ -1,0 +1,12 @@
+//! The `cage` command as people and programs use it: against the real engine, its JSON against the schemas.
+
+#![expect(clippy::unwrap_used, reason = "a panic in a test is a failure with a line number")]
+
+mod desk;
+mod errors;
+mod generated;
+mod interrupts;
+mod orders;
+mod schema;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,83 @@
+//! Each command once, its answer against the schema.
+
+use std::fs;
+
+use crate::desk::Desk;
+use crate::schema;
+use crate::support::image;
+
+#[test]
+fn creates_finds_lists_and_destroys() {
+    let Some(desk) = Desk::with_engine("life") else { return };
+    let name = desk.name();
+    let created = desk.json("create", &["create", "--dir", ".", "--name", name, "--image", &image()]);
+    assert_eq!((&created["name"], &created["files"]), (&name.into(), &2.into()));
+    assert_eq!(desk.json("exists", &["exists", name])["exists"], true);
+    let list = desk.json("list", &["list"]);
+    let own = list.as_array().unwrap().iter().find(|cage| cage["name"] == name).unwrap();
+    assert_eq!(own["status"], "running");
+    assert!(desk.run(&["list"]).succeeds().stdout.contains("NAME"));
+    assert_eq!(desk.json("destroy", &["destroy", name, "--yes"])["destroyed"], true);
+    assert_eq!(desk.containers(), "");
+    let absent = desk.run(&["exists", name, "--json"]).ends_with(1);
+    schema::check("exists", &serde_json::from_str(&absent.stdout).unwrap());
+}
+
+#[test]
+fn prepares_the_machine_and_collects_garbage() {
+    let Some(desk) = Desk::with_engine("init") else { return };
+    desk.json("init", &["init"]);
+    assert!(desk.path("state/cage/cursors").is_dir());
+    desk.json("gc", &["gc"]);
+}
+
+#[test]
+fn shows_messages_as_they_come_and_ends_as_the_task_did() {
+    let Some(desk) = Desk::with_cage("outbox") else { return };
+    let poll = ["outbox", desk.name(), "--poll", "--timeout", "60"];
+    desk.agent(&["cage-send", "progress_update", "--status", "reading\u{1b}[2J"]);
+    desk.agent(&["cage-send", "task_complete", "--summary", "tried", "--exit-code", "7"]);
+    let shown = desk.run(&poll).ends_with(3).stdout;
+    assert!(shown.contains("reading\\u{1b}[2J") && shown.contains("tried (exit code 7)"), "{shown}");
+    desk.agent(&["cage-send", "going_idle", "--reason", "nothing to do"]);
+    let shown = desk.run(&poll).ends_with(2).stdout;
+    assert!(shown.contains("nothing to do") && !shown.contains("tried"), "{shown}");
+    desk.agent(&["cage-send", "task_complete", "--summary", "done", "--exit-code", "0"]);
+    let line = desk.run(&[&poll[..], &["--json"]].concat()).succeeds().stdout;
+    schema::check("message", &serde_json::from_str(&line).unwrap());
+}
+
+#[test]
+fn sends_messages_of_each_inward_type() {
+    let Some(desk) = Desk::with_cage("inbox") else { return };
+    let name = desk.name();
+    let file = desk.path("revision.md");
+    fs::write(&file, "it's \"quoted\"\n").unwrap();
+    for (kind, payload) in [
+        ("task_revision", r#"{"instructions":"and the README"}"#),
+        ("info_response", r#"{"request_id":"r","content":"yes"}"#),
+        ("ack", r#"{"acked_id":"x"}"#),
+    ] {
+        assert_eq!(desk.json("message", &["inbox", name, kind, payload])["type"], kind);
+    }
+    desk.run(&["inbox", name, "task_revision", "--payload-file", file.to_str().unwrap()]).succeeds();
+    let inbox = desk.agent(&["cage-poll", "--all"]);
+    assert!(inbox.lines().last().unwrap().contains(r#"{"instructions":"it's \"quoted\"\n"}"#), "{inbox}");
+}
+
+#[test]
+fn shows_and_exports_what_changed() {
+    let Some(desk) = Desk::with_cage("changes") else { return };
+    let name = desk.name();
+    desk.agent(&["sh", "-c", "echo more >> README.md; rm greet; mkdir .vscode; echo {} > .vscode/tasks.json; echo > 'a\u{1b}b'"]);
+    let difference = desk.json("diff", &["diff", name, "--full"]);
+    assert_eq!(difference["changes"].as_array().unwrap().len(), 4);
+    let shown = desk.run(&["diff", name]).succeeds().stdout;
+    assert!(shown.contains("M README.md") && shown.contains("held back") && !shown.contains('\u{1b}'), "{shown}");
+    let export = desk.json("export", &["export", name, "--yes"]);
+    assert_eq!(export["left_out"].as_array().unwrap().len(), 2);
+    assert_eq!(fs::read_to_string(desk.path("project/README.md")).unwrap(), "greet\nmore\n");
+    assert!(desk.path("project/greet").exists() && !desk.path("project/.vscode").exists());
+    desk.run(&["export", name, "--yes", "--delete"]).succeeds();
+    assert!(!desk.path("project/greet").exists());
+}
