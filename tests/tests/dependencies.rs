@@ -17,7 +17,8 @@ fn direct_dependencies(package: &str) -> BTreeSet<String> {
     let packages = metadata["packages"].as_array().unwrap();
     let found = packages.iter().find(|candidate| candidate["name"] == package).unwrap();
     let dependencies = found["dependencies"].as_array().unwrap().iter();
-    let built = dependencies.filter(|dependency| dependency["kind"].is_null() && dependency["optional"] == false);
+    let built =
+        dependencies.filter(|dependency| dependency["kind"].is_null() && dependency["optional"] == false);
     built.map(|dependency| dependency["name"].as_str().unwrap().to_owned()).collect()
 }
 

@@ -42,7 +42,10 @@ impl Desk {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("c{}-{}-{story}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let root = tempfile::tempdir().unwrap();
-        write_tree(&root.path().join("project"), &[("greet", "#!/bin/sh\necho hello\n"), ("README.md", "greet\n")]);
+        write_tree(
+            &root.path().join("project"),
+            &[("greet", "#!/bin/sh\necho hello\n"), ("README.md", "greet\n")],
+        );
         Self { root, name }
     }
 
@@ -61,7 +64,8 @@ impl Desk {
 
     /// Creates the cage of this desk.
     pub(crate) fn create(&self) {
-        self.run(&["create", "--dir", ".", "--name", &self.name, "--image", &image(), "--no-attach"]).succeeds();
+        self.run(&["create", "--dir", ".", "--name", &self.name, "--image", &image(), "--no-attach"])
+            .succeeds();
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -6,7 +6,9 @@ use crate::schema;
 #[test]
 fn says_what_to_do_about_a_cage_that_does_not_exist() {
     let Some(desk) = Desk::with_engine("unknown") else { return };
-    for command in [&["outbox"][..], &["diff"], &["destroy", "--yes"], &["launch", "-p", "x"], &["export", "-y"]] {
+    for command in
+        [&["outbox"][..], &["diff"], &["destroy", "--yes"], &["launch", "-p", "x"], &["export", "-y"]]
+    {
         let complaint = desk.run(&[command, &[desk.name()]].concat()).complaint();
         insta::allow_duplicates! { insta::assert_snapshot!(complaint, @r#"
         cage: no cage named `NAME` exists; it was never created or has been destroyed
@@ -49,7 +51,8 @@ fn says_what_to_do_without_an_engine() {
     cage: no Docker engine answers at unix:///nowhere (Socket not found: /nowhere); start Docker or set DOCKER_HOST
       next: docker info shows whether the engine runs
     "#);
-    let ran = desk.finish(desk.command(&["exists", "demo"]).env("DOCKER_HOST", "unix:///nowhere")).ends_with(69);
+    let ran =
+        desk.finish(desk.command(&["exists", "demo"]).env("DOCKER_HOST", "unix:///nowhere")).ends_with(69);
     insta::assert_snapshot!(ran.stderr, @r#"
     cage: cannot tell whether the cage exists: no Docker engine answers at unix:///nowhere (Socket not found: /nowhere); start Docker or set DOCKER_HOST
       next: docker info shows whether the engine runs
@@ -70,7 +73,8 @@ fn says_what_to_do_about_a_missing_image() {
 #[test]
 fn marks_the_place_in_bad_json() {
     let desk = Desk::bare("json");
-    let complaint = desk.run(&["inbox", "demo", "task_revision", r#"{"instructions": "add it" now}"#]).complaint();
+    let complaint =
+        desk.run(&["inbox", "demo", "task_revision", r#"{"instructions": "add it" now}"#]).complaint();
     insta::assert_snapshot!(complaint, @r#"
     cage: the payload is wrong, line 1, column 27: not JSON: expected `,` or `}`
         {"instructions": "add it" now}
@@ -98,7 +102,8 @@ fn does_nothing_that_nobody_confirmed() {
 #[test]
 fn says_it_in_json_too() {
     let desk = Desk::bare("error-json");
-    let ran = desk.finish(desk.command(&["list", "--json"]).env("DOCKER_HOST", "unix:///nowhere")).ends_with(1);
+    let ran =
+        desk.finish(desk.command(&["list", "--json"]).env("DOCKER_HOST", "unix:///nowhere")).ends_with(1);
     assert_eq!(ran.stdout, "");
     let error = serde_json::from_str(&ran.stderr).unwrap();
     schema::check("error", &error);

@@ -39,7 +39,8 @@ fn leaves_no_cage_of_a_creation_that_was_given_up() {
 #[test]
 fn leaves_no_follower_in_the_cage_of_an_outbox_that_was_waited_for() {
     let Some(desk) = Desk::with_cage("outbox-int") else { return };
-    let followers = || desk.docker(&["top", &desk.container(), "-eo", "pid,args"]).matches("cage-poll").count();
+    let followers =
+        || desk.docker(&["top", &desk.container(), "-eo", "pid,args"]).matches("cage-poll").count();
     let child = desk.start(&["outbox", desk.name(), "--poll"]);
     until("the follower", || followers() > 0);
     press_ctrl_c(&desk, child).ends_with(130);

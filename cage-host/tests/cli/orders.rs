@@ -69,11 +69,18 @@ fn sends_messages_of_each_inward_type() {
 fn shows_and_exports_what_changed() {
     let Some(desk) = Desk::with_cage("changes") else { return };
     let name = desk.name();
-    desk.agent(&["sh", "-c", "echo more >> README.md; rm greet; mkdir .vscode; echo {} > .vscode/tasks.json; echo > 'a\u{1b}b'"]);
+    desk.agent(&[
+        "sh",
+        "-c",
+        "echo more >> README.md; rm greet; mkdir .vscode; echo {} > .vscode/tasks.json; echo > 'a\u{1b}b'",
+    ]);
     let difference = desk.json("diff", &["diff", name, "--full"]);
     assert_eq!(difference["changes"].as_array().unwrap().len(), 4);
     let shown = desk.run(&["diff", name]).succeeds().stdout;
-    assert!(shown.contains("M README.md") && shown.contains("held back") && !shown.contains('\u{1b}'), "{shown}");
+    assert!(
+        shown.contains("M README.md") && shown.contains("held back") && !shown.contains('\u{1b}'),
+        "{shown}"
+    );
     let export = desk.json("export", &["export", name, "--yes"]);
     assert_eq!(export["left_out"].as_array().unwrap().len(), 2);
     assert_eq!(fs::read_to_string(desk.path("project/README.md")).unwrap(), "greet\nmore\n");

@@ -25,7 +25,8 @@ pub(crate) fn check(schema: &str, value: &Value) {
 }
 
 fn validate(schema: &str, value: &Value) -> Result<(), String> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema/cli").join(schema).with_extension("json");
+    let file =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/schema/cli").join(schema).with_extension("json");
     let mut python = Command::new("python3")
         .args(["-c", VALIDATE])
         .arg(file)

@@ -4,7 +4,9 @@ use std::ffi::OsString;
 
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::commands::{create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox};
+use crate::commands::{
+    create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox,
+};
 use crate::exit;
 
 /// Run AI coding agents in disposable containers, and talk with them

@@ -39,8 +39,8 @@ impl Context {
             .get_or_try_init(async || {
                 let host = Host::connect().await?;
                 let folder = cursor_folder()?;
-                let cursors = FileCursors::new(&folder)
-                    .map_err(|source| Failure::File { path: folder, source })?;
+                let cursors =
+                    FileCursors::new(&folder).map_err(|source| Failure::File { path: folder, source })?;
                 Ok(host.with_cursors(cursors))
             })
             .await

@@ -85,8 +85,7 @@ mod tests {
     #[test]
     fn lists_every_exit_code_in_the_help() {
         let signals = [Exit::Signal(2), Exit::Signal(15), Exit::Signal(SIGPIPE)];
-        let named =
-            [Exit::Ok, Exit::Failed, Exit::Idle, Exit::Unsuccessful, Exit::Usage, Exit::Unavailable];
+        let named = [Exit::Ok, Exit::Failed, Exit::Idle, Exit::Unsuccessful, Exit::Usage, Exit::Unavailable];
         for exit in named.into_iter().chain(signals) {
             let code = exit.code().to_string();
             assert!(TABLE.split([' ', '\n']).any(|word| word == code), "{exit:?}");

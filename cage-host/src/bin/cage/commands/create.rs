@@ -86,7 +86,9 @@ impl Answer for Created {
         page.text(" ")?;
         page.styled(NAME, &self.name)?;
         page.line(format_args!(" with {} files, {} bytes", self.files, self.bytes))?;
-        self.left_out.iter().try_for_each(|path| page.line(format_args!("  left out {path}: no regular file")))?;
+        self.left_out
+            .iter()
+            .try_for_each(|path| page.line(format_args!("  left out {path}: no regular file")))?;
         page.line(format_args!("next:  cage launch {} -p \"…\"", self.name))
     }
 }

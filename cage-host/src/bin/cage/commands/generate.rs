@@ -48,8 +48,8 @@ pub(crate) fn completions(args: &CompletionsArgs, context: &Context) -> Result<E
 
 /// Writes a manual page for the program and one for each command.
 pub(crate) fn man(args: &ManArgs, context: &Context) -> Result<Exit, Failure> {
-    let pages = write_pages(&args.folder)
-        .map_err(|source| Failure::File { path: args.folder.clone(), source })?;
+    let pages =
+        write_pages(&args.folder).map_err(|source| Failure::File { path: args.folder.clone(), source })?;
     context.screen().answer(&Written { folder: args.folder.clone(), pages })?;
     Ok(Exit::Ok)
 }

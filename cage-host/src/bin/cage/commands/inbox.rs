@@ -66,8 +66,7 @@ impl Args {
 }
 
 fn members(kind: Kind, text: &str) -> Result<Payload, Failure> {
-    Payload::from_members(kind.name(), parse_members(text)?)
-        .map_err(|error| Failure::Member { kind, error })
+    Payload::from_members(kind.name(), parse_members(text)?).map_err(|error| Failure::Member { kind, error })
 }
 
 /// Reads the type of a message that a host sends.

@@ -1,4 +1,3 @@
-
 pub(crate) mod create;
 pub(crate) mod destroy;
 pub(crate) mod diff;

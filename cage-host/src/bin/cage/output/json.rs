@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn escapes_what_steers_a_terminal_and_keeps_the_meaning() {
-        for hostile in ["\u{1b}[2J", "\u{9b}2J", "\u{202e}gpj.exe", "\u{7f}", "\u{e0041}", "täglich 🦀\t"] {
+        for hostile in ["\u{1b}[2J", "\u{9b}2J", "\u{202e}gpj.exe", "\u{7f}", "\u{e0041}", "täglich 🦀\t"]
+        {
             let text = compact(&hostile).unwrap();
             assert_eq!(sanitize(&text), text, "{text:?}");
             assert_eq!(serde_json::from_str::<String>(&text).unwrap(), hostile);

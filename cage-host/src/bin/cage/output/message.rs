@@ -85,8 +85,10 @@ pub(crate) fn show_message(page: &mut Page, message: &Envelope) -> fmt::Result {
             page.styled(WARN, format_args!("{:13}", "idle"))?;
             page.line(format_args!(" {}", idle.reason))
         }
-        other => {
-            page.line(format_args!("{:13} {}", other.type_name(), serde_json::to_value(other).unwrap_or(Value::Null)))
-        }
+        other => page.line(format_args!(
+            "{:13} {}",
+            other.type_name(),
+            serde_json::to_value(other).unwrap_or(Value::Null)
+        )),
     }
 }

@@ -72,13 +72,15 @@ impl Screen {
 
     /// Prints an answer that is one whole.
     pub(crate) fn answer(self, answer: &impl Answer) -> Result<(), Failure> {
-        let text = if self.json { json::pretty(answer).map_err(not_printable)? + "\n" } else { self.page(answer)? };
+        let text =
+            if self.json { json::pretty(answer).map_err(not_printable)? + "\n" } else { self.page(answer)? };
         print(&text)
     }
 
     /// Prints an answer that is one of many: a line of JSON, or its page.
     pub(crate) fn stream(self, answer: &impl Answer) -> Result<(), Failure> {
-        let text = if self.json { json::compact(answer).map_err(not_printable)? + "\n" } else { self.page(answer)? };
+        let text =
+            if self.json { json::compact(answer).map_err(not_printable)? + "\n" } else { self.page(answer)? };
         print(&text)
     }
 
