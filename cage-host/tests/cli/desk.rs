@@ -123,20 +123,13 @@ impl Desk {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Talks to the engine without the program.
-    pub(crate) fn docker(&self, arguments: &[&str]) -> String {
-        let output = Command::new("docker").args(arguments).output().unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
     pub(crate) fn container(&self) -> String {
         format!("isolated-dev-{}", self.name)
     }
 
     /// Everything of this desk that the engine knows, finished or not.
     pub(crate) fn containers(&self) -> String {
-        self.docker(&["ps", "--all", "--quiet", "--filter", &format!("label=dev.cage.name={}", self.name)])
+        docker(&["ps", "--all", "--quiet", "--filter", &format!("label=dev.cage.name={}", self.name)])
     }
 
     pub(crate) fn ran(&self, command: String, output: Output) -> Ran {
@@ -186,6 +179,13 @@ impl Ran {
         let at = self.stderr.find("cage: ").unwrap_or_default();
         self.ends_with(1).stderr[at..].trim_end().to_owned()
     }
+}
+
+/// Talks to the engine without the program.
+pub(crate) fn docker(arguments: &[&str]) -> String {
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// The program under test.

@@ -1,6 +1,6 @@
 //! What the program says when it cannot do what it was asked to, pinned word by word.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, docker};
 use crate::schema;
 
 #[test]
@@ -20,7 +20,7 @@ fn says_what_to_do_about_a_cage_that_does_not_exist() {
 #[test]
 fn says_what_to_do_about_a_stopped_cage() {
     let Some(desk) = Desk::with_cage("stopped") else { return };
-    desk.docker(&["stop", "--time", "0", &desk.container()]);
+    docker(&["stop", "--time", "0", &desk.container()]);
     let complaint = desk.run(&["inbox", desk.name(), "ack", r#"{"acked_id":"x"}"#]).complaint();
     insta::assert_snapshot!(complaint, @r#"
     cage: the cage is stopped or paused, cannot send a message into the inbox; start its container, or destroy it and create it again

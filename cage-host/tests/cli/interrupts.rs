@@ -4,7 +4,7 @@ use std::process::Child;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::desk::{Desk, Ran};
+use crate::desk::{Desk, Ran, docker};
 use crate::support::{image, slow_project};
 
 /// Far above what anything here takes.
@@ -39,8 +39,7 @@ fn leaves_no_cage_of_a_creation_that_was_given_up() {
 #[test]
 fn leaves_no_follower_in_the_cage_of_an_outbox_that_was_waited_for() {
     let Some(desk) = Desk::with_cage("outbox-int") else { return };
-    let followers =
-        || desk.docker(&["top", &desk.container(), "-eo", "pid,args"]).matches("cage-poll").count();
+    let followers = || docker(&["top", &desk.container(), "-eo", "pid,args"]).matches("cage-poll").count();
     let child = desk.start(&["outbox", desk.name(), "--poll"]);
     until("the follower", || followers() > 0);
     press_ctrl_c(&desk, child).ends_with(130);

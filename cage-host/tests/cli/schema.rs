@@ -18,6 +18,7 @@ sys.exit('\\n'.join(errors) or 0)
 
 /// Fails when a value does not keep the schema of this name.
 #[track_caller]
+#[expect(clippy::panic, reason = "a panic is how a test fails")]
 pub(crate) fn check(schema: &str, value: &Value) {
     if let Err(errors) = validate(schema, value) {
         panic!("not as in {schema}.json:\n{errors}\n{value:#}");

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox,
+    create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox, run,
 };
 use crate::exit;
 
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Exists(list::ExistsArgs),
     /// List all cages
     List(list::Args),
+    /// The whole way: create, launch, show messages, ask, export, destroy
+    Run(run::Args),
     /// Start the agent on a task
     Launch(launch::Args),
     /// Read the agent's messages, or wait until it is done

@@ -1,5 +1,6 @@
 //! Exit codes, and the one match from failure to exit code.
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use crate::failure::Failure;
@@ -41,6 +42,7 @@ impl Exit {
     /// Says how a failure ends the program.
     pub(crate) fn of(failure: &Failure) -> Self {
         match failure {
+            Failure::Output(error) if error.kind() == ErrorKind::BrokenPipe => Self::Signal(SIGPIPE),
             Failure::Host(_)
             | Failure::Inside
             | Failure::File { .. }
@@ -49,11 +51,10 @@ impl Exit {
             | Failure::NotConfirmed(_)
             | Failure::TimedOut(_)
             | Failure::Other { .. }
+            | Failure::Output(_)
             | Failure::Runtime(_) => Self::Failed,
             Failure::Usage(_) => Self::Usage,
             Failure::CannotTell(_) => Self::Unavailable,
-            Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Self::Signal(SIGPIPE),
-            Failure::Output(_) => Self::Failed,
             Failure::Interrupted(signal) => Self::Signal(*signal),
         }
     }
@@ -94,7 +95,7 @@ mod tests {
 
     #[test]
     fn ends_at_a_closed_pipe_as_other_programs_do() {
-        let closed = Failure::Output(std::io::ErrorKind::BrokenPipe.into());
+        let closed = Failure::Output(ErrorKind::BrokenPipe.into());
         assert_eq!(Exit::of(&closed).code(), 141);
     }
 }

@@ -69,6 +69,6 @@ async fn until_interrupted(cli: Cli, screen: Screen) -> Result<Exit, Failure> {
             context.undo().await?;
             Err(Failure::Interrupted(signal))
         }
-        done = commands::run(cli.command, &context) => done,
+        done = commands::dispatch(cli.command, &context) => done,
     }
 }

@@ -95,7 +95,7 @@ impl Answer for Created {
 
 /// Creates a cage.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
-    let name = args.name.clone().unwrap_or_else(|| name_of(args.dir.as_deref()));
+    let name = args.name.clone().unwrap_or_else(|| name_of(args.dir.as_deref(), ""));
     let spec = match &args.dir {
         Some(dir) => CageSpec::from_dir(name, dir),
         None => CageSpec::empty(name),
@@ -112,13 +112,15 @@ pub(super) async fn create(context: &Context, spec: CageSpec) -> Result<Cage, Fa
     Ok(host.create(spec).await?)
 }
 
-/// Makes a name of a folder's.
-pub(super) fn name_of(dir: Option<&Path>) -> String {
+/// Makes a name of a folder's, and an ending if there is one.
+pub(super) fn name_of(dir: Option<&Path>, ending: &str) -> String {
     let whole = dir.and_then(|dir| dir.canonicalize().ok());
     let folder = whole.as_deref().and_then(Path::file_name).unwrap_or_default();
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let text: String = folder.to_string_lossy().chars().map(plain).collect();
     let words: Vec<_> = text.split('-').filter(|word| !word.is_empty()).collect();
-    let name: String = words.join("-").chars().take(MAX_NAME_BYTES).collect();
-    if name.is_empty() { "cage".to_owned() } else { name.trim_end_matches('-').to_owned() }
+    let room = MAX_NAME_BYTES - ending.len() - 1;
+    let name: String = words.join("-").chars().take(room).collect();
+    let name = if name.is_empty() { "cage" } else { name.trim_end_matches('-') };
+    if ending.is_empty() { name.to_owned() } else { format!("{name}-{ending}") }
 }

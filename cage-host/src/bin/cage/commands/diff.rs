@@ -91,7 +91,8 @@ impl Difference {
         }
     }
 
-    async fn with_text(mut self, changes: &Changes) -> Result<Self, Failure> {
+    /// Adds each change line by line.
+    pub(super) async fn with_text(mut self, changes: &Changes) -> Result<Self, Failure> {
         for (row, change) in self.changes.iter_mut().zip(changes) {
             row.text = Some(changes.unified_text(change).await?);
         }

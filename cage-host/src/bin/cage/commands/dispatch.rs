@@ -1,13 +1,13 @@
 //! From a command to what does it.
 
-use super::{create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox};
+use super::{create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox, run};
 use crate::args::Command;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// Runs a command.
-pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Init(args) => init::run(&args, context).await,
         Command::Create(args) => create::run(args, context).await,
@@ -20,8 +20,9 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
         Command::Export(args) => export::run(&args, context).await,
         Command::Destroy(args) => destroy::run(&args, context).await,
         Command::BuildImage(args) => image::run(args, context).await,
+        Command::Run(args) => run::run(&args, context).await,
         Command::Gc(args) => gc::run(&args, context).await,
-        Command::Completions(args) => generate::completions(&args, context),
+        Command::Completions(args) => generate::completions(&args),
         Command::Man(args) => generate::man(&args, context),
     }
 }

@@ -10,7 +10,7 @@ use crate::args::definition;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Answer, Page};
+use crate::output::{Answer, Page, print};
 
 /// Options of `cage completions`.
 #[derive(Debug, clap::Args)]
@@ -39,10 +39,10 @@ impl Answer for Written {
 }
 
 /// Prints a completion script.
-pub(crate) fn completions(args: &CompletionsArgs, context: &Context) -> Result<Exit, Failure> {
+pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut definition(), "cage", &mut script);
-    context.screen().raw(&String::from_utf8_lossy(&script))?;
+    print(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Ok)
 }
 

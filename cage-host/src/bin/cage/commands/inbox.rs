@@ -20,13 +20,13 @@ const MAX_PAYLOAD_BYTES: usize = cage_proto::limits::MESSAGE_BYTES_MAX;
 pub(crate) struct Args {
     /// Name of the cage
     name: String,
-    /// Type of the message: info_response, task_revision or ack
+    /// Type of the message: `info_response`, `task_revision` or `ack`
     #[arg(value_name = "TYPE", value_parser = inward)]
     kind: Kind,
     /// Payload, a JSON object
     #[arg(required_unless_present = "payload_file", conflicts_with = "payload_file")]
     json_payload: Option<String>,
-    /// File whose text becomes the instructions of a task_revision, or - for the standard input
+    /// File whose text becomes the instructions of a `task_revision`, or - for the standard input
     #[arg(long, value_name = "FILE")]
     payload_file: Option<PathBuf>,
 }

@@ -10,9 +10,10 @@ pub(crate) mod init;
 pub(crate) mod launch;
 pub(crate) mod list;
 pub(crate) mod outbox;
+pub(crate) mod run;
 
 mod dispatch;
 mod follow;
 pub(crate) mod input;
 
-pub(crate) use dispatch::run;
+pub(crate) use dispatch::dispatch;

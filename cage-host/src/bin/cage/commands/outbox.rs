@@ -34,6 +34,9 @@ pub(crate) struct Args {
 
 /// Reads messages.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    if args.max_interval.is_some_and(|longest| longest < args.interval.unwrap_or(0)) {
+        return Err(Failure::Usage("--max-interval is below --interval".to_owned()));
+    }
     poll(args, context).await
 }
 

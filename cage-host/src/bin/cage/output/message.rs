@@ -55,7 +55,7 @@ impl Answer for Notice<'_> {
 }
 
 /// Shows a message: time, what it is, what it says.
-pub(crate) fn show_message(page: &mut Page, message: &Envelope) -> fmt::Result {
+fn show_message(page: &mut Page, message: &Envelope) -> fmt::Result {
     page.styled(FAINT, message.timestamp.instant().format("%H:%M:%S"))?;
     page.text("  ")?;
     match &message.payload {

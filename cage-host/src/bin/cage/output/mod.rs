@@ -20,8 +20,8 @@ mod progress;
 mod screen;
 
 pub(crate) use ask::{choose, confirm, read_line};
-pub(crate) use message::{Notice, show_message};
-pub(crate) use page::{ALARM, Answer, FAINT, GOOD, NAME, Page, STRONG, WARN};
+pub(crate) use message::Notice;
+pub(crate) use page::{ALARM, Answer, FAINT, GOOD, NAME, Page, WARN};
 pub(crate) use place::{BadJson, parse_members};
 pub(crate) use progress::Progress;
-pub(crate) use screen::Screen;
+pub(crate) use screen::{Screen, print};

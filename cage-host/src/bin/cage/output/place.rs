@@ -38,8 +38,7 @@ impl Place {
     /// Columns count bytes from 1; 0 is the end of the line before.
     fn find(text: &str, line: usize, column: usize) -> Option<Self> {
         let whole = text.lines().nth(line.checked_sub(1)?)?;
-        let bytes = whole.floor_char_boundary(column.saturating_sub(1));
-        let at = whole[..bytes].chars().count();
+        let at = whole.char_indices().take_while(|(index, _)| index + 1 < column).count();
         let skip = at.saturating_sub(AROUND);
         let excerpt: String = whole.chars().skip(skip).take(2 * AROUND).collect();
         let before: String = excerpt.chars().take(at - skip).collect();

@@ -12,6 +12,7 @@ use crate::failure::Failure;
 
 /// Where things are printed: terminal or not, colour or not, for people or for programs.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own about the process's streams")]
 pub(crate) struct Screen {
     json: bool,
     stdout_colored: bool,
@@ -51,10 +52,6 @@ impl Screen {
         self
     }
 
-    pub(crate) fn is_json(self) -> bool {
-        self.json
-    }
-
     /// Says whether help may be coloured.
     pub(crate) fn colors(self) -> bool {
         self.stdout_colored && self.stderr_colored
@@ -82,11 +79,6 @@ impl Screen {
         let text =
             if self.json { json::compact(answer).map_err(not_printable)? + "\n" } else { self.page(answer)? };
         print(&text)
-    }
-
-    /// Prints text as it is: generated scripts, patches, a raw log that was asked for.
-    pub(crate) fn raw(self, text: &str) -> Result<(), Failure> {
-        print(text)
     }
 
     /// Tells a person something beside the answer.
@@ -141,7 +133,8 @@ fn complaint(failure: &Failure, exit: Exit) -> String {
     line.map(|line| line + "\n").unwrap_or_default()
 }
 
-fn print(text: &str) -> Result<(), Failure> {
+/// Prints text as it is: generated scripts, patches, a raw log that was asked for.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).map_err(Failure::Output)
 }
