@@ -76,6 +76,28 @@ pub enum RequestError {
         "no credential for the agent; set ANTHROPIC_API_KEY or CLAUDE_CODE_OAUTH_TOKEN, or ANTHROPIC_BASE_URL for a gateway that needs none"
     )]
     NoCredential,
+    /// A repository is to be cloned into a cage that reaches no network.
+    #[error(
+        "{url} cannot be cloned into a cage without a network; open it, or clone it on the host and use `CageSpec::from_dir`"
+    )]
+    CloneWithoutNetwork {
+        /// The repository's address.
+        url: String,
+    },
+    /// An agent is at work in the cage already.
+    #[error(
+        "an agent is at work in cage `{name}` already; send it a task_revision, or wait until it has ended"
+    )]
+    AgentRunning {
+        /// The cage's name.
+        name: String,
+    },
+    /// No agent has ever worked in the cage, so that there is no conversation to go on with.
+    #[error("there is nothing to resume in cage `{name}`; launch an agent with a new task")]
+    NothingToResume {
+        /// The cage's name.
+        name: String,
+    },
     /// A value is outside what is allowed.
     #[error("invalid {what}: {reason}")]
     Invalid {
@@ -136,6 +158,22 @@ pub enum EngineError {
         /// What the transport said.
         reason: String,
     },
+    /// The engine does not have the runtime.
+    #[error("the engine has no runtime `{runtime}`, it has {}; install it there, or ask for another", known.join(", "))]
+    RuntimeMissing {
+        /// The runtime asked for.
+        runtime: String,
+        /// Those that it has, by name.
+        known: Vec<String>,
+    },
+    /// The engine cannot give a cage what was asked for.
+    #[error("the engine cannot give a cage {what}: {reason}; leave it out, or use another engine")]
+    Unsupported {
+        /// What was asked for.
+        what: &'static str,
+        /// Why it cannot.
+        reason: String,
+    },
     /// The engine answered with an error.
     #[error("the engine refused to {operation}: {reason}")]
     Refused {
@@ -171,6 +209,31 @@ pub enum CageError {
         operation: &'static str,
         /// The program's name.
         program: String,
+    },
+    /// A repository could not be cloned.
+    #[error("could not clone {url} in the cage: {reason}; see that it exists and needs no sign-in")]
+    CloneFailed {
+        /// The repository's address; it holds no credential.
+        url: String,
+        /// What git said, sanitized.
+        reason: String,
+    },
+    /// The agent's program is there but does not start.
+    #[error("`{agent} --version` failed in the cage{}; use an image built by `make image`", detail(reason))]
+    AgentBroken {
+        /// The agent's program.
+        agent: String,
+        /// What it said, sanitized.
+        reason: String,
+    },
+    /// The hooks through which the agent gets its messages do not run.
+    #[error(
+        "the agent's hooks do not work in the cage{}; use an image built by `make image`",
+        detail(reason)
+    )]
+    HooksBroken {
+        /// What the check said, sanitized.
+        reason: String,
     },
     /// A program ended with a failure.
     #[error("could not {operation} in the cage: exit code {code}{}", detail(stderr))]

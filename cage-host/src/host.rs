@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use tokio::sync::watch;
 
 use crate::backend::{Backend, Found};
-use crate::cage::{self, Cage, CageName, CageSpec, CageState, Place};
+use crate::cage::{self, Cage, CageName, CageSpec, CageState, CreatePlan, Creation, Place};
 use crate::docker::Engine;
 use crate::error::{RequestError, Result};
 use crate::image::ImageSpec;
@@ -109,14 +109,44 @@ impl Host {
     /// # Errors
     /// - [`RequestError`] for a name that is taken or breaks the rules, a project folder that cannot be used, or a
     ///   value outside its limits.
-    /// - [`EngineError`](crate::EngineError) when the image is missing, the disk is full or the engine fails.
-    /// - [`CageError`](crate::CageError) when unpacking or committing fails inside.
-    /// - [`IoError`](crate::IoError) when a file of the project cannot be read.
+    /// - [`EngineError`](crate::EngineError) when the image or the runtime is missing, a limit is not supported, the
+    ///   disk is full or the engine fails.
+    /// - [`CageError`](crate::CageError) when unpacking, cloning or committing fails inside.
+    /// - [`IoError`](crate::IoError) when a file of the project or of an extra folder cannot be read.
     pub async fn create(&self, spec: CageSpec) -> Result<Cage> {
-        let plan = spec.plan()?;
+        self.start_create(spec).finish().await
+    }
+
+    /// Begins to create a cage and returns at once; the [`Creation`] tells what it is at and has the cage in the end.
+    ///
+    /// It needs a Tokio runtime to be called in. What goes wrong, [`Creation::finish`] says.
+    pub fn start_create(&self, spec: CageSpec) -> Creation {
         let running = Creating::enter(&self.creating);
-        let (place, arrival) = cage::create(self.backend.clone(), plan, running).await?;
-        Ok(Cage::new(place, arrival, Arc::clone(&self.cursors)))
+        cage::start_create(self.backend.clone(), spec, Arc::clone(&self.cursors), running)
+    }
+
+    /// Finds out what creating a cage would do, without making anything: whether the name is free, the image and the
+    /// runtime are there and the limits possible, and what would be copied, each file opened once.
+    ///
+    /// A repository is not asked for. The embedded backend has no images, runtimes or limits to look at.
+    ///
+    /// ```no_run
+    /// # async fn story() -> cage_host::Result<()> {
+    /// use cage_host::{CageSpec, Host};
+    ///
+    /// let host = Host::connect().await?;
+    /// let spec = CageSpec::from_dir("demo", ".");
+    /// print!("{}", host.plan(&spec).await?);
+    /// let cage = host.create(spec).await?;
+    /// # drop(cage);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The one that [`Host::create`] would return first, as far as it can be known before.
+    pub async fn plan(&self, spec: &CageSpec) -> Result<CreatePlan> {
+        cage::plan(&self.backend, spec.clone().plan()?).await
     }
 
     /// Waits until no creation is under way and whatever was given up has been removed. Call it before the runtime

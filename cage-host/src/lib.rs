@@ -56,9 +56,10 @@ mod transfer;
 pub use cage_proto::message;
 
 pub use cage::{
-    Agent, Cage, CageName, CageSpec, CageState, DEFAULT_CPUS, DEFAULT_GRACE, DEFAULT_IMAGE,
-    DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, MAX_NAME_BYTES, MAX_PROMPT_BYTES, NameError, Network, Salvage,
-    SalvagedMessage, Task,
+    Agent, AgentRun, Cage, CageName, CageSpec, CageState, CreateEvent, CreatePlan, Creation, Credential,
+    DEFAULT_CPUS, DEFAULT_GRACE, DEFAULT_IMAGE, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, GitRepo,
+    MAX_FOLDER_NAME_BYTES, MAX_FOLDERS, MAX_NAME_BYTES, MAX_PROMPT_BYTES, MAX_STREAM_LINE_BYTES, NameError,
+    Network, PlannedCopy, Salvage, SalvagedMessage, Task,
 };
 pub use error::{CageError, EngineError, Error, IoError, RequestError, Result};
 pub use host::{CageSummary, Host};

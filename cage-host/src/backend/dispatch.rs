@@ -51,6 +51,23 @@ pub(crate) enum Backend {
 }
 
 impl Backend {
+    /// Checks whether a cage can be created, without making anything.
+    pub(crate) async fn check(&self, plan: &PlannedCage) -> Result<()> {
+        self.check_abilities(plan).await?;
+        match self {
+            Self::Docker(engine) => engine.check_creatable(plan).await,
+            Self::Embedded(folders) => folders.check_free(&plan.name).await,
+        }
+    }
+
+    /// Checks whether what is asked for can be had here, whatever exists already.
+    pub(crate) async fn check_abilities(&self, plan: &PlannedCage) -> Result<()> {
+        match self {
+            Self::Docker(engine) => engine.check_abilities(plan).await,
+            Self::Embedded(folders) => folders.check_abilities(plan),
+        }
+    }
+
     /// Makes an empty cage that is not started and marked as unfinished.
     pub(crate) async fn create(&self, plan: &PlannedCage) -> Result<CageId> {
         match self {
@@ -128,14 +145,6 @@ impl Backend {
         match self {
             Self::Docker(engine) => engine.exec(id, exec).await,
             Self::Embedded(folders) => folders.exec(id, exec),
-        }
-    }
-
-    /// Starts a program that outlives the handle; it has no standard streams. One that fails at once is an error.
-    pub(crate) async fn exec_detached(&self, id: &CageId, exec: Exec) -> Result<()> {
-        match self {
-            Self::Docker(engine) => engine.exec_detached(id, exec).await,
-            Self::Embedded(folders) => folders.exec_detached(id, &exec).await,
         }
     }
 

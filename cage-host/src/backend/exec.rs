@@ -20,9 +20,6 @@ const STDERR_TAIL_BYTES: usize = 8 * 1024;
 /// What a shell and the engine answer for a program that is not there or cannot be run.
 const EXIT_NOT_EXECUTABLE: [i64; 2] = [126, 127];
 
-/// How long a detached program is watched: one that is wrong about its arguments or cannot write ends at once.
-pub(crate) const EARLY_END: Duration = Duration::from_millis(200);
-
 /// A program to run in a cage. Nothing secret belongs into `argv`: it can be seen by every process.
 #[derive(Debug)]
 pub(crate) struct Exec {

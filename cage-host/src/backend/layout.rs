@@ -31,6 +31,11 @@ impl Layout {
         format!("{}/project", self.home)
     }
 
+    /// Returns where an extra folder lies; `project` is the place of the project itself.
+    pub(crate) fn folder(&self, place: &str) -> String {
+        format!("{}/{place}", self.home)
+    }
+
     pub(crate) fn cage_dir(&self) -> String {
         format!("{}/.cage", self.home)
     }

@@ -9,5 +9,5 @@ mod exec;
 mod layout;
 
 pub(crate) use dispatch::{Archive, Backend, CageId, Found};
-pub(crate) use exec::{Chunk, EARLY_END, Exec, Exit, Feeder, Running, Stdin};
+pub(crate) use exec::{Chunk, Exec, Exit, Feeder, Running, Stdin};
 pub(crate) use layout::{Layout, USER};

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
-use super::launch::launch;
+use super::agent_run::AgentRun;
+use super::credential::{self, Credential};
+use super::launch::{launch, run};
 use super::name::CageName;
 use super::place::Place;
 use super::task::Task;
@@ -17,12 +19,17 @@ use crate::transfer::Arrival;
 pub struct Cage {
     pub(super) place: Place,
     arrival: Arrival,
+    folders: Vec<(String, Arrival)>,
     cursors: Arc<dyn CursorStore>,
 }
 
 impl Cage {
     pub(crate) fn new(place: Place, arrival: Arrival, cursors: Arc<dyn CursorStore>) -> Self {
-        Self { place, arrival, cursors }
+        Self { place, arrival, folders: Vec::new(), cursors }
+    }
+
+    pub(super) fn with_folders(self, folders: Vec<(String, Arrival)>) -> Self {
+        Self { folders, ..self }
     }
 
     /// Returns the cage's name.
@@ -30,23 +37,75 @@ impl Cage {
         &self.place.name
     }
 
-    /// Returns what was sent in when this handle created the cage; all zeros on a handle to one that was found.
+    /// Returns what was sent in as the project when this handle created the cage; all zeros for a clone, and on a
+    /// handle to a cage that was found.
     pub fn arrival(&self) -> &Arrival {
         &self.arrival
     }
 
-    /// Starts an agent on a task and returns once it is under way.
+    /// Returns what was sent in for each extra folder, by its place in the home, when this handle created the cage.
+    pub fn folders(&self) -> &[(String, Arrival)] {
+        &self.folders
+    }
+
+    /// Starts an agent on a task in the background and returns once it is under way.
     ///
     /// The agent runs under `cage-poll supervise`, so it needs this program no more: it reports a crash by itself,
-    /// waits for revisions and resumes.
+    /// waits for revisions and resumes. Before that its program and its hooks are tried.
+    ///
+    /// ```no_run
+    /// # async fn story(cage: cage_host::Cage) -> cage_host::Result<()> {
+    /// use cage_host::{Credential, Task};
+    ///
+    /// let task = Task::from_file("task.md").credential(Credential::from_host()?).max_turns(40);
+    /// cage.launch(task).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// - [`RequestError::NoCredential`](crate::RequestError::NoCredential) when the agent could not sign in,
-    ///   [`RequestError::Invalid`](crate::RequestError::Invalid) for a prompt or a limit that makes no sense.
-    /// - [`CageError`](crate::CageError) when the agent or `cage-poll` is missing, or the cage's disk is full.
+    /// - [`RequestError::NoCredential`] when the agent could not sign in, [`RequestError::Invalid`] for a prompt, a
+    ///   limit or a credentials file that makes no sense, [`IoError`](crate::IoError) when a file cannot be read.
+    /// - [`RequestError::AgentRunning`] when an agent is at work here, [`RequestError::NothingToResume`].
+    /// - [`CageError::ProgramMissing`](crate::CageError::ProgramMissing),
+    ///   [`CageError::AgentBroken`](crate::CageError::AgentBroken) and
+    ///   [`CageError::HooksBroken`](crate::CageError::HooksBroken) when the image does not have what it must,
+    ///   [`CageError`](crate::CageError) when the runtime refuses the agent's arguments, or the cage's disk is full.
     /// - [`EngineError`](crate::EngineError) when the engine fails.
     pub async fn launch(&self, task: Task) -> Result<()> {
         launch(&self.place, &task).await
+    }
+
+    /// Starts an agent on a task in the foreground: the handle has its stream, line by line, and ends it when dropped.
+    ///
+    /// ```no_run
+    /// # async fn story(cage: cage_host::Cage) -> cage_host::Result<()> {
+    /// use cage_host::{Credential, Task, sanitize};
+    ///
+    /// let mut run = cage.run(Task::new("fix the tests").credential(Credential::from_host()?)).await?;
+    /// while let Some(line) = run.next_line().await {
+    ///     println!("{}", sanitize(&line?));
+    /// }
+    /// run.finish().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Like [`Cage::launch`]; that another agent is at work, and what is wrong with its arguments, may be said only by
+    /// [`AgentRun::finish`].
+    pub async fn run(&self, task: Task) -> Result<AgentRun> {
+        run(&self.place, &task).await
+    }
+
+    /// Copies a subscription's file into the cage again, for example after signing in anew on the host.
+    ///
+    /// # Errors
+    /// - [`RequestError::Invalid`] for a credential that is no file, and for a file that is too large or no JSON
+    ///   object; [`IoError`](crate::IoError) when it cannot be read.
+    /// - [`CageError`](crate::CageError) or [`EngineError`](crate::EngineError) when it cannot be written in the cage.
+    pub async fn refresh_credential(&self, credential: &Credential) -> Result<()> {
+        credential::refresh(&self.place, credential).await
     }
 
     /// Returns the mailbox that the agent writes.

@@ -1,35 +1,58 @@
 //! One cage: its wish, its life, its work.
 //!
-//! - [`name`], [`resources`], [`spec`], [`task`]: what is asked for, checked at the door.
-//! - [`labels`]: how everything of ours is found again.
-//! - [`create`]: from a spec to a cage, or to nothing at all.
+//! - [`spec`], [`name`], [`resources`], [`folder_name`], [`git_repo`]: what is asked for, checked at the door.
+//! - [`create_plan`]: what creating would do.
+//! - [`creation`], [`create`], [`fill`], [`clone`], [`progress`]: from a spec to a cage, or to nothing at all.
 //! - [`creator`]: who does it, and whether a creation that is not finished will ever be.
-//! - [`launch`]: an agent on a task.
-//! - [`handle`]: the cage itself. [`lifecycle`]: its stops and starts. [`salvage`]: what is left in one that does not run. [`bring_home`]: what was done in it.
+//! - [`labels`]: how everything of ours is found again.
+//! - [`task`], [`agent`], [`credential`], [`secret`]: what an agent is launched with.
+//! - [`launch`], [`agent_run`]: an agent on a task, in the background and in the foreground.
+//! - [`handle`]: the cage itself. [`lifecycle`]: its stops and starts. [`salvage`]: what is left in one that does not
+//!   run. [`bring_home`]: what was done in it.
 
+mod agent;
+mod agent_run;
 mod bring_home;
+mod clone;
 mod create;
+mod create_plan;
+mod creation;
 mod creator;
+mod credential;
+mod fill;
+mod folder_name;
+mod git_repo;
 mod handle;
 pub(crate) mod labels;
 mod launch;
 mod lifecycle;
 mod name;
 mod place;
+mod progress;
 mod resources;
 mod salvage;
+mod secret;
 mod spec;
 mod task;
 
-pub(crate) use create::create;
+pub use agent::Agent;
+pub use agent_run::{AgentRun, MAX_STREAM_LINE_BYTES};
+pub(crate) use create::start_create;
+pub(crate) use create_plan::plan;
+pub use create_plan::{CreatePlan, PlannedCopy};
+pub use creation::Creation;
 pub(crate) use creator::{Unfinished, creator};
+pub use credential::Credential;
+pub use folder_name::MAX_FOLDER_NAME_BYTES;
+pub use git_repo::GitRepo;
 pub use handle::Cage;
 pub use lifecycle::{CageState, DEFAULT_GRACE};
 pub(crate) use name::CONTAINER_PREFIX;
 pub use name::{CageName, MAX_NAME_BYTES, NameError};
 pub(crate) use place::{Place, Still};
+pub use progress::CreateEvent;
 pub use resources::{DEFAULT_CPUS, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS};
 pub use salvage::{Salvage, SalvagedMessage};
-pub(crate) use spec::PlannedCage;
-pub use spec::{CageSpec, DEFAULT_IMAGE, Network};
-pub use task::{Agent, MAX_PROMPT_BYTES, Task};
+pub use spec::{CageSpec, DEFAULT_IMAGE, MAX_FOLDERS, Network};
+pub(crate) use spec::{PlannedCage, Source};
+pub use task::{MAX_PROMPT_BYTES, Task};

@@ -34,10 +34,6 @@ impl Place {
         self.backend.exec(&self.id, exec).await
     }
 
-    pub(crate) async fn exec_detached(&self, exec: Exec) -> Result<()> {
-        self.backend.exec_detached(&self.id, exec).await
-    }
-
     /// Has the cage read without running anything in it from here on.
     pub(crate) async fn read_still(mut self) -> Result<Self> {
         self.still = Some(Still { since: self.backend.created(&self.id).await? });

@@ -18,20 +18,25 @@ const MIN_CPUS: f64 = 0.01;
 /// Most processors that make sense to ask for.
 const MAX_CPUS: f64 = 4_096.0;
 
+/// Least room on the disk, in bytes, in which a project and its baseline make any sense.
+const MIN_DISK_BYTES: u64 = 16 * 1024 * 1024;
+
 /// Nanoseconds of processor time a second that stand for one processor.
 const NANO: f64 = 1e9;
 
-/// Limits on a cage's memory, processors and processes.
+/// Limits on a cage's memory, processors, processes and disk.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Resources {
     pub(crate) memory_bytes: u64,
     pub(crate) cpus: f64,
     pub(crate) pids: u32,
+    /// `None` for as much as the engine has.
+    pub(crate) disk_bytes: Option<u64>,
 }
 
 impl Default for Resources {
     fn default() -> Self {
-        Self { memory_bytes: DEFAULT_MEMORY_BYTES, cpus: DEFAULT_CPUS, pids: DEFAULT_PIDS }
+        Self { memory_bytes: DEFAULT_MEMORY_BYTES, cpus: DEFAULT_CPUS, pids: DEFAULT_PIDS, disk_bytes: None }
     }
 }
 
@@ -43,6 +48,9 @@ impl Resources {
         }
         if !(MIN_CPUS..=MAX_CPUS).contains(&self.cpus) {
             return Some(("processor limit", format!("use a number from {MIN_CPUS} to {MAX_CPUS}")));
+        }
+        if self.disk_bytes.is_some_and(|bytes| bytes < MIN_DISK_BYTES) {
+            return Some(("disk limit", format!("at least {MIN_DISK_BYTES} bytes are needed")));
         }
         (self.pids == 0).then(|| ("process limit", "use at least 1".to_owned()))
     }

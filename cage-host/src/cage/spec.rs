@@ -6,11 +6,16 @@ use std::path::{Path, PathBuf};
 use cage_proto::env::{IdSource as _, System};
 
 use super::creator::creator;
+use super::credential::is_credential;
+use super::folder_name::FolderName;
+use super::git_repo::{CloneSource, GitRepo};
 use super::labels;
 use super::name::CageName;
 use super::resources::Resources;
-use super::task::is_credential;
 use crate::error::RequestError;
+
+/// Extra folders of one cage.
+pub const MAX_FOLDERS: usize = 32;
 
 /// The image that cages are created from unless another is named.
 pub const DEFAULT_IMAGE: &str = "cage:latest";
@@ -38,12 +43,22 @@ pub enum Network {
 #[must_use]
 pub struct CageSpec {
     name: String,
-    source: Source,
+    source: Wanted,
+    folders: Vec<(String, PathBuf)>,
     image: String,
     resources: Resources,
+    runtime: Option<String>,
     network: Network,
     env: Vec<(String, String)>,
     labels: BTreeMap<String, String>,
+}
+
+/// What the project in a new cage is to begin as.
+#[derive(Debug, Clone)]
+enum Wanted {
+    Empty,
+    Dir(PathBuf),
+    Git(GitRepo),
 }
 
 /// What the project in a new cage begins as.
@@ -51,6 +66,7 @@ pub struct CageSpec {
 pub(crate) enum Source {
     Empty,
     Dir(PathBuf),
+    Git(CloneSource),
 }
 
 /// A [`CageSpec`] that has passed every check.
@@ -58,8 +74,10 @@ pub(crate) enum Source {
 pub(crate) struct PlannedCage {
     pub(crate) name: CageName,
     pub(crate) source: Source,
+    pub(crate) folders: Vec<(FolderName, PathBuf)>,
     pub(crate) image: String,
     pub(crate) resources: Resources,
+    pub(crate) runtime: Option<String>,
     pub(crate) network: Network,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) labels: BTreeMap<String, String>,
@@ -69,20 +87,37 @@ impl CageSpec {
     /// Asks for a cage with a copy of a folder as its project, without what its `.gitignore` files exclude and
     /// without `.git`.
     pub fn from_dir(name: impl Into<String>, dir: impl AsRef<Path>) -> Self {
-        Self::new(name.into(), Source::Dir(dir.as_ref().to_owned()))
+        Self::new(name.into(), Wanted::Dir(dir.as_ref().to_owned()))
+    }
+
+    /// Asks for a cage with a clone of a repository as its project, given as an address or as a [`GitRepo`].
+    ///
+    /// The clone runs inside the cage, so whatever the repository holds touches nothing of the host, and the cage
+    /// needs the network. The embedded backend, which would clone on this machine, refuses it.
+    ///
+    /// ```
+    /// use cage_host::{CageSpec, GitRepo};
+    ///
+    /// let spec = CageSpec::from_git("demo", GitRepo::new("https://github.com/owner/repo").branch("v2"));
+    /// # drop(spec);
+    /// ```
+    pub fn from_git(name: impl Into<String>, repo: impl Into<GitRepo>) -> Self {
+        Self::new(name.into(), Wanted::Git(repo.into()))
     }
 
     /// Asks for a cage with an empty project.
     pub fn empty(name: impl Into<String>) -> Self {
-        Self::new(name.into(), Source::Empty)
+        Self::new(name.into(), Wanted::Empty)
     }
 
-    fn new(name: String, source: Source) -> Self {
+    fn new(name: String, source: Wanted) -> Self {
         Self {
             name,
             source,
+            folders: Vec::new(),
             image: DEFAULT_IMAGE.to_owned(),
             resources: Resources::default(),
+            runtime: None,
             network: Network::default(),
             env: Vec::new(),
             labels: BTreeMap::new(),
@@ -113,6 +148,38 @@ impl CageSpec {
         self
     }
 
+    /// Limits what the cage can write to its disk, in bytes.
+    ///
+    /// Few engines can: overlay2 on XFS with project quotas, btrfs, ZFS. Another one refuses the creation with
+    /// [`EngineError::Unsupported`](crate::EngineError::Unsupported). The embedded backend has no limits at all.
+    pub fn disk_bytes(mut self, bytes: u64) -> Self {
+        self.resources.disk_bytes = Some(bytes);
+        self
+    }
+
+    /// Runs the container with another runtime than the engine's default, for example gVisor's `runsc`. An engine that
+    /// does not have it refuses the creation with
+    /// [`EngineError::RuntimeMissing`](crate::EngineError::RuntimeMissing).
+    pub fn runtime(mut self, runtime: impl Into<String>) -> Self {
+        self.runtime = Some(runtime.into());
+        self
+    }
+
+    /// Adds a copy of another folder beside the project, as `~/<place>` in the cage, `.gitignore` respected and
+    /// without `.git`. At most [`MAX_FOLDERS`] of them.
+    ///
+    /// A place is a name of its own: 1 to [`MAX_FOLDER_NAME_BYTES`](crate::MAX_FOLDER_NAME_BYTES) ASCII letters,
+    /// digits, dots, hyphens and underscores, beginning with a letter or digit; `project` is taken.
+    ///
+    /// ```
+    /// let spec = cage_host::CageSpec::from_dir("demo", ".").folder("docs", "../docs").folder("data", "/srv/data");
+    /// # drop(spec);
+    /// ```
+    pub fn folder(mut self, place: impl Into<String>, dir: impl AsRef<Path>) -> Self {
+        self.folders.push((place.into(), dir.as_ref().to_owned()));
+        self
+    }
+
     /// Chooses what the cage can reach.
     pub fn network(mut self, network: Network) -> Self {
         self.network = network;
@@ -135,33 +202,86 @@ impl CageSpec {
     /// Checks everything that can be checked without an engine.
     pub(crate) fn plan(self) -> Result<PlannedCage, RequestError> {
         let name = CageName::new(self.name)?;
-        if let Source::Dir(dir) = &self.source {
-            check_readable(dir)?;
-        }
+        let source = check_source(self.source, self.network)?;
+        let folders = check_folders(self.folders)?;
         if self.image.is_empty() || self.image.starts_with('-') {
             return Err(invalid("image", format!("{:?} is no image name", self.image)));
         }
         if let Some((what, reason)) = self.resources.problem() {
             return Err(RequestError::Invalid { what, reason });
         }
+        if let Some(runtime) = &self.runtime {
+            check_runtime(runtime)?;
+        }
         for (name, _) in &self.env {
             check_variable(name)?;
         }
-        let mut labels = self.labels;
-        if let Some(label) = labels.keys().find(|label| label.starts_with(labels::PREFIX)) {
+        let labels = check_labels(self.labels, &name)?;
+        let Self { image, resources, runtime, network, env, .. } = self;
+        Ok(PlannedCage { name, source, folders, image, resources, runtime, network, env, labels })
+    }
+}
+
+fn check_source(wanted: Wanted, network: Network) -> Result<Source, RequestError> {
+    match wanted {
+        Wanted::Empty => Ok(Source::Empty),
+        Wanted::Dir(dir) => check_readable(&dir).map(|()| Source::Dir(dir)),
+        Wanted::Git(repo) => match (repo.check()?, network) {
+            (CloneSource { url, .. }, Network::None) => Err(RequestError::CloneWithoutNetwork { url }),
+            (source, _) => Ok(Source::Git(source)),
+        },
+    }
+}
+
+fn check_folders(wanted: Vec<(String, PathBuf)>) -> Result<Vec<(FolderName, PathBuf)>, RequestError> {
+    if wanted.len() > MAX_FOLDERS {
+        return Err(invalid("folder", format!("at most {MAX_FOLDERS} extra folders are allowed")));
+    }
+    let mut folders: Vec<(FolderName, PathBuf)> = Vec::new();
+    for (place, dir) in wanted {
+        let name = FolderName::new(&place)?;
+        if folders.iter().any(|(taken, _)| *taken == name) {
             return Err(invalid(
-                "label",
-                format!("{label:?} begins with `{}`, which is reserved", labels::PREFIX),
+                "folder",
+                format!("two folders are to be `{name}`; give each a name of its own"),
             ));
         }
-        labels.insert(labels::MANAGED.to_owned(), "true".to_owned());
-        labels.insert(labels::NAME.to_owned(), name.to_string());
-        labels.insert(labels::VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned());
-        labels.insert(labels::CREATOR.to_owned(), creator());
-        labels.insert(labels::CREATION.to_owned(), System.next_id().to_string());
-        let Self { source, image, resources, network, env, .. } = self;
-        Ok(PlannedCage { name, source, image, resources, network, env, labels })
+        check_readable(&dir)?;
+        folders.push((name, dir));
     }
+    Ok(folders)
+}
+
+fn check_runtime(runtime: &str) -> Result<(), RequestError> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte);
+    if runtime.is_empty() || runtime.starts_with('-') || !runtime.bytes().all(allowed) {
+        return Err(invalid(
+            "runtime",
+            format!("{runtime:?} is no name of a runtime; use for example `runsc`"),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses labels of the caller's in our space and adds our own.
+fn check_labels(
+    mut labels: BTreeMap<String, String>,
+    name: &CageName,
+) -> Result<BTreeMap<String, String>, RequestError> {
+    if let Some(label) = labels.keys().find(|label| label.starts_with(labels::PREFIX)) {
+        return Err(invalid(
+            "label",
+            format!("{label:?} begins with `{}`, which is reserved", labels::PREFIX),
+        ));
+    }
+    labels.extend([
+        (labels::MANAGED.to_owned(), "true".to_owned()),
+        (labels::NAME.to_owned(), name.to_string()),
+        (labels::VERSION.to_owned(), env!("CARGO_PKG_VERSION").to_owned()),
+        (labels::CREATOR.to_owned(), creator()),
+        (labels::CREATION.to_owned(), System.next_id().to_string()),
+    ]);
+    Ok(labels)
 }
 
 /// Refuses a variable that the container's configuration would give away.
@@ -223,6 +343,7 @@ mod tests {
             CageSpec::empty("demo").cpus(f64::NAN),
             CageSpec::empty("demo").pids(0),
             CageSpec::empty("demo").memory_bytes(1),
+            CageSpec::empty("demo").disk_bytes(1),
         ] {
             assert!(matches!(spec.plan(), Err(RequestError::Invalid { .. })));
         }
@@ -231,5 +352,30 @@ mod tests {
     #[test]
     fn rejects_a_label_in_the_reserved_space() {
         assert!(CageSpec::empty("demo").label("dev.cage.name", "other").plan().is_err());
+    }
+
+    #[test]
+    fn rejects_a_clone_without_a_network() {
+        let spec = CageSpec::from_git("demo", "git@github.com:o/r.git").network(Network::None);
+        insta::assert_snapshot!(spec.plan().unwrap_err(), @"https://github.com/o/r.git cannot be cloned into a cage without a network; open it, or clone it on the host and use `CageSpec::from_dir`");
+    }
+
+    #[test]
+    fn rejects_a_runtime_that_is_no_name() {
+        for runtime in ["", "-x", "a b", "a\u{1b}"] {
+            assert!(CageSpec::empty("demo").runtime(runtime).plan().is_err(), "{runtime:?}");
+        }
+        assert!(CageSpec::empty("demo").runtime("io.containerd.runc.v2").plan().is_ok());
+    }
+
+    #[test]
+    fn rejects_extra_folders_that_share_a_place_or_are_missing_or_too_many() {
+        let spec = || CageSpec::empty("demo").folder("docs", ".");
+        assert!(spec().folder("data", ".").plan().is_ok());
+        insta::assert_snapshot!(spec().folder("docs", "..").plan().unwrap_err(), @"invalid folder: two folders are to be `docs`; give each a name of its own");
+        assert!(matches!(spec().folder("b", "/no/such").plan(), Err(RequestError::Project { .. })));
+        let many =
+            (0..=MAX_FOLDERS).fold(CageSpec::empty("demo"), |spec, n| spec.folder(format!("f{n}"), "."));
+        assert!(many.plan().is_err());
     }
 }

@@ -9,6 +9,7 @@ use bollard::query_parameters::{
     RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
 };
 
+use super::ability::{is_about_disk_limit, unsupported_disk_limit};
 use super::client::Engine;
 use super::error::Blame;
 use super::state::{listed_state, listed_time};
@@ -38,6 +39,9 @@ impl Engine {
         let error = match self.try_call(OPERATION, call).await {
             Ok(Ok(created)) => return Ok(CageId::new(created.id)),
             Ok(Err(Blame::Conflict)) => RequestError::NameTaken { name: plan.name.to_string() }.into(),
+            Ok(Err(Blame::Refused(reason))) if is_about_disk_limit(&reason) => {
+                unsupported_disk_limit(&reason)
+            }
             Ok(Err(Blame::NotFound)) => EngineError::ImageMissing { image: plan.image.clone() }.into(),
             Ok(Err(blame)) => blame.into_error(OPERATION),
             Err(error) => error,
@@ -50,7 +54,7 @@ impl Engine {
     }
 
     /// Looks early whether a name is taken; it is decided only by [`Engine::finish_container`].
-    async fn check_free(&self, name: &CageName) -> Result<()> {
+    pub(super) async fn check_free(&self, name: &CageName) -> Result<()> {
         const OPERATION: &str = "look for a container of that name";
         let container = name.container();
         let call = self.docker.inspect_container(&container, None::<InspectContainerOptions>);
@@ -134,6 +138,10 @@ impl Engine {
             nano_cpus: Some(resources.nano_cpus().min(self.cpus.saturating_mul(NANO_CPUS_PER_CPU))),
             network_mode: Some(if open { "default" } else { "none" }.to_owned()),
             extra_hosts: open.then(|| vec![HOST_ALIAS.to_owned()]),
+            runtime: plan.runtime.clone(),
+            storage_opt: resources
+                .disk_bytes
+                .map(|bytes| HashMap::from([("size".to_owned(), bytes.to_string())])),
             ..HostConfig::default()
         }
     }

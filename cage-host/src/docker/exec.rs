@@ -6,11 +6,11 @@ use bollard::container::LogOutput;
 use bollard::exec::StartExecResults;
 use bollard::models::ExecConfig;
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::client::Engine;
 use super::error::Blame;
-use crate::backend::{CageId, Chunk, EARLY_END, Exec, Exit, Feeder, Running, Stdin};
+use crate::backend::{CageId, Chunk, Exec, Feeder, Running, Stdin};
 use crate::error::{EngineError, Error, Result};
 
 /// How often, and how many times, the exit code is asked for: the output ends a moment before the engine knows it.
@@ -20,7 +20,7 @@ const EXIT_POLLS: u32 = 2_000;
 impl Engine {
     /// Starts a program with its streams attached.
     pub(crate) async fn exec(&self, id: &CageId, mut exec: Exec) -> Result<Running> {
-        let exec_id = self.create_exec(id, &exec, true).await?;
+        let exec_id = self.create_exec(id, &exec).await?;
         let operation = exec.operation;
         let started = self.call(operation, self.docker.start_exec(&exec_id, None)).await?;
         let StartExecResults::Attached { output, input } = started else {
@@ -40,23 +40,11 @@ impl Engine {
         Ok(Running::new(&exec, chunks.boxed(), exit.boxed(), Feeder::start(stdin, input)))
     }
 
-    /// Starts a program that outlives this connection, and watches it for [`EARLY_END`].
-    pub(crate) async fn exec_detached(&self, id: &CageId, exec: Exec) -> Result<()> {
-        let operation = exec.operation;
-        let exec_id = self.create_exec(id, &exec, false).await?;
-        let options = bollard::exec::StartExecOptions { detach: true, ..Default::default() };
-        self.call(operation, self.docker.start_exec(&exec_id, Some(options))).await?;
-        match timeout(EARLY_END, self.exit_code(operation, &exec_id)).await {
-            Err(_) => Ok(()),
-            Ok(code) => Exit { code: code?, stderr: String::new() }.success(operation),
-        }
-    }
-
-    async fn create_exec(&self, id: &CageId, exec: &Exec, attach: bool) -> Result<String> {
+    async fn create_exec(&self, id: &CageId, exec: &Exec) -> Result<String> {
         let config = ExecConfig {
-            attach_stdin: Some(attach),
-            attach_stdout: Some(attach),
-            attach_stderr: Some(attach),
+            attach_stdin: Some(true),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
             cmd: Some(exec.argv.clone()),
             env: Some(exec.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
             working_dir: exec.cwd.clone(),

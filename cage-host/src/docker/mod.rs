@@ -1,6 +1,7 @@
 //! The Docker engine as the place where cages run. Nothing outside this folder names bollard.
 //!
 //! - [`client`]: connecting, version negotiation, a deadline on every call.
+//! - [`ability`]: what an engine can do for a cage, asked before one is made.
 //! - [`container`]: create, find, list, remove.
 //! - [`exec`]: one program in a container.
 //! - [`state`]: start, stop, pause.
@@ -8,6 +9,7 @@
 //! - [`image`]: building the image.
 //! - [`error`]: bollard's errors in this crate's words.
 
+mod ability;
 mod archive;
 mod client;
 mod container;

@@ -9,10 +9,9 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
 use super::folders::Folders;
-use crate::backend::{CageId, Chunk, EARLY_END, Exec, Exit, Feeder, Running, Stdin};
+use crate::backend::{CageId, Chunk, Exec, Feeder, Running, Stdin};
 use crate::error::{CageError, Error, IoContext as _, Result};
 
 /// Size of one read from a program, in bytes.
@@ -61,27 +60,6 @@ impl Folders {
         let exit =
             async move { child.wait().await.context("wait for a program of", &program).map(exit_code) };
         Ok(Running::new(&exec, chunks, exit.boxed(), feeder))
-    }
-
-    /// Starts a program in a process group of its own that outlives the handle, and watches it for [`EARLY_END`].
-    pub(crate) async fn exec_detached(&self, id: &CageId, exec: &Exec) -> Result<()> {
-        self.check_running(id, exec.operation)?;
-        let mut child = self
-            .command(id, exec)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .map_err(|error| spawn_error(exec, error))?;
-        // Tokio reaps a dropped child once it ends.
-        match timeout(EARLY_END, child.wait()).await {
-            Err(_) => Ok(()),
-            Ok(status) => {
-                let code = exit_code(status.context("wait for a program of", &self.programs)?);
-                Exit { code, stderr: String::new() }.success(exec.operation)
-            }
-        }
     }
 
     /// Prepares a program with the environment of a container and nothing of the host's but the search path.

@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 
 use super::processes;
 use crate::backend::{CageId, Found, Layout};
-use crate::cage::{CONTAINER_PREFIX, CageName, CageState, Unfinished, creator};
+use crate::cage::{CONTAINER_PREFIX, CageName, CageState, PlannedCage, Source, Unfinished, creator};
 use crate::error::{CageError, IoContext as _, RequestError, Result};
 
 /// What stands where a container has the name of its image.
@@ -63,6 +63,24 @@ impl Folders {
             }
         }
         Ok(Self { root, programs })
+    }
+
+    /// Looks whether a name is taken; it is decided only by [`Folders::create`].
+    pub(crate) async fn check_free(&self, name: &CageName) -> Result<()> {
+        match fs::symlink_metadata(self.root.join(name.container())).await {
+            Ok(_) => Err(RequestError::NameTaken { name: name.to_string() }.into()),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// Refuses a repository, which would be cloned on this machine: there is no isolation here.
+    pub(crate) fn check_abilities(&self, plan: &PlannedCage) -> Result<()> {
+        if !matches!(plan.source, Source::Git(_)) {
+            return Ok(());
+        }
+        let reason = "the embedded backend would clone it on this machine, without isolation; use a container, or clone it \
+                      yourself and use `CageSpec::from_dir`";
+        Err(RequestError::Invalid { what: "repository", reason: reason.to_owned() }.into())
     }
 
     pub(crate) async fn create(&self, name: &CageName) -> Result<CageId> {

@@ -1,6 +1,7 @@
 //! Files between the host and a cage.
 //!
-//! Into the cage: [`walk`] reads a project folder, `.gitignore` respected, and [`pack`] makes a tar stream of it.
+//! Into the cage: [`walk`] reads a project folder, `.gitignore` respected, [`pack`] makes a tar stream of it,
+//! and [`survey`](mod@survey) only counts it.
 //!
 //! Out of the cage, where everything is hostile until it has been checked:
 //!
@@ -44,6 +45,7 @@ mod select;
 mod spool;
 mod stage;
 mod statistics;
+mod survey;
 mod text;
 mod walk;
 
@@ -56,7 +58,8 @@ pub(crate) use diff::diff;
 pub(crate) use export::export;
 pub use export::{Export, ExportOptions};
 pub use pack::Arrival;
-pub(crate) use pack::{Packing, pack, pack_context};
+pub(crate) use pack::{Counted, Packing, pack, pack_context};
 pub use refused::RefusedPath;
 pub(crate) use safe_path::SafePath;
 pub use statistics::{LanguageLines, Statistics};
+pub(crate) use survey::survey;

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
@@ -38,6 +40,26 @@ pub struct Arrival {
 pub(crate) struct Packing {
     pub(crate) stream: mpsc::Receiver<Bytes>,
     pub(crate) done: JoinHandle<Result<Arrival>>,
+    pub(crate) counted: Arc<Counted>,
+}
+
+/// How far packing is.
+#[derive(Debug, Default)]
+pub(crate) struct Counted {
+    files: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Counted {
+    /// Returns the files and links, and the bytes, that have been packed so far.
+    pub(crate) fn now(&self) -> (u64, u64) {
+        (self.files.load(Ordering::Relaxed), self.bytes.load(Ordering::Relaxed))
+    }
+
+    fn is(&self, arrival: &Arrival) {
+        self.files.store(arrival.files, Ordering::Relaxed);
+        self.bytes.store(arrival.bytes, Ordering::Relaxed);
+    }
 }
 
 /// Starts to pack a project folder.
@@ -45,12 +67,18 @@ pub(crate) struct Packing {
 /// The stream ends early when a file cannot be read; `done` then has the error, so ask it before trusting the copy.
 pub(crate) fn pack(root: PathBuf) -> Packing {
     let (sender, stream) = mpsc::channel(CHUNKS_IN_FLIGHT);
+    let counted = Arc::<Counted>::default();
+    let count = Arc::clone(&counted);
     let done = spawn_blocking(move || {
         let mut packer = Packer::new(ChunkWriter::new(sender));
-        walk(&root, |path, node| packer.add(&root, &path, node))?;
+        walk(&root, |path, node| {
+            packer.add(&root, &path, node)?;
+            count.is(&packer.arrival);
+            Ok(())
+        })?;
         packer.finish(&root)
     });
-    Packing { stream, done }
+    Packing { stream, done, counted }
 }
 
 /// Starts to pack some files and folders of a build context; those that do not exist are left out.
@@ -63,7 +91,7 @@ pub(crate) fn pack_context(root: PathBuf, files: Vec<PathBuf>) -> Packing {
         }
         packer.finish(&root)
     });
-    Packing { stream, done }
+    Packing { stream, done, counted: Arc::default() }
 }
 
 struct Packer {

@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::{Stage, image, programs};
+use super::{Stage, example, image, programs};
 
 /// Far above what anything here takes; a test that runs into it has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -106,7 +106,7 @@ impl Delegate {
     pub(crate) fn run_by(mut self, uid: u32) -> Self {
         fs::remove_file(self.root().join("bin")).ok();
         fs::create_dir_all(self.root().join("bin")).unwrap();
-        fs::copy(program(), self.root().join("delegate")).unwrap();
+        fs::copy(example("delegate"), self.root().join("delegate")).unwrap();
         for path in ["", "project", "answers", "cages", "bin", "delegate"] {
             chown(self.root().join(path), Some(uid), Some(uid)).unwrap();
         }
@@ -217,10 +217,10 @@ impl Delegate {
             command.uid(uid).gid(uid);
             return command;
         }
-        let Some(options) = &self.tmpfs else { return Command::new(program()) };
+        let Some(options) = &self.tmpfs else { return Command::new(example("delegate")) };
         let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", ON_TMPFS, "sh", options]);
-        command.arg(self.cages()).arg(self.root().join("left")).arg(program());
+        command.arg(self.cages()).arg(self.root().join("left")).arg(example("delegate"));
         command
     }
 
@@ -270,12 +270,4 @@ fn kill(child: &Child, signal: Signal) {
 async fn read_until(child: &mut Child, word: &str) {
     let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
     while !lines.next_line().await.unwrap().expect("its output ended").contains(word) {}
-}
-
-/// The example, built beside this test.
-fn program() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let program = test.parent().unwrap().with_file_name("examples").join("delegate");
-    assert!(program.is_file(), "{} is missing: build the examples", program.display());
-    program
 }

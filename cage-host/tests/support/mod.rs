@@ -4,6 +4,7 @@
 
 pub(crate) mod delegate;
 pub(crate) mod engine;
+pub(crate) mod git;
 pub(crate) mod numbers;
 pub(crate) mod story;
 
@@ -158,4 +159,12 @@ const SLOW_PROJECT_BYTES: u64 = 1 << 30;
 /// Puts something into a project that takes a while to copy.
 pub(crate) fn slow_project(project: &Path) {
     std::fs::File::create(project.join("large")).unwrap().set_len(SLOW_PROJECT_BYTES).unwrap();
+}
+
+/// An example, built beside this test.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let program = test.parent().unwrap().with_file_name("examples").join(name);
+    assert!(program.is_file(), "{} is missing: build the examples", program.display());
+    program
 }
