@@ -52,7 +52,14 @@ async fn extra_folders(stage: Stage) {
     let list =
         "cd \"${CAGE_DIR:-$HOME/.cage}/..\" && find docs data project -type f -not -path '*/.git/*' | sort";
     let files = stage.agent(&cage, &["sh", "-c", list]);
-    insta::allow_duplicates! { insta::assert_snapshot!(files, @""); }
+    insta::allow_duplicates! { insta::assert_snapshot!(files, @r"
+    data/1
+    docs/.gitignore
+    docs/guide.md
+    project/.gitignore
+    project/a.txt
+    
+"); }
     cage.destroy().await.unwrap();
 }
 
@@ -104,7 +111,17 @@ async fn steps(stage: Stage) {
     let events = all_steps(&mut creation).await;
     let told = events.iter().filter(|event| !matches!(event, CreateEvent::Packing { .. }));
     let told: Vec<_> = told.map(ToString::to_string).collect();
-    insta::allow_duplicates! { insta::assert_snapshot!(told.join("\n"), @""); }
+    insta::allow_duplicates! { insta::assert_snapshot!(told.join("\n"), @r"
+    checking
+    created the container
+    started the container
+    packed project: 2 files, 11 bytes
+    committing the baseline
+    packed docs: 2 files, 12 bytes
+    packed data: 1 files, 1 bytes
+    done
+    
+"); }
     creation.finish().await.unwrap().destroy().await.unwrap();
 }
 
@@ -118,7 +135,15 @@ async fn planned(stage: Stage) {
     assert!(!stage.has(&name).await);
     let shown = plan.to_string().replace(&name, "NAME").replace(root.path().to_str().unwrap(), "ROOT");
     let shown = shown.replace(&image(), "IMAGE");
-    insta::allow_duplicates! { insta::assert_snapshot!(shown, @""); }
+    insta::allow_duplicates! { insta::assert_snapshot!(shown, @r"
+    cage NAME as container isolated-dev-NAME from image IMAGE
+      project: 2 files, 11 bytes from ROOT/p
+      docs: 2 files, 12 bytes from ROOT/docs
+      data: 1 files, 1 bytes from ROOT/data
+        left out: socket, which is no file
+      limits: 1073741824 bytes of memory, 0.5 processors, 100 processes; network: open
+    
+"); }
     let cage = stage.host.create(spec).await.unwrap();
     let sent = std::iter::once(cage.arrival()).chain(cage.folders().iter().map(|(_, arrival)| arrival));
     assert!(plan.copies.iter().map(|copy| &copy.arrival).eq(sent));

@@ -46,7 +46,17 @@ async fn shows_a_plan_and_each_step() {
     // What is told in between depends on the machine's speed.
     let lines = shown.lines().filter(|line| !line.ends_with("so far"));
     let shown = lines.collect::<Vec<_>>().join("\n").replace(path, "DIR").replace(&image(), "IMAGE");
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r"
+    cage NAME as container isolated-dev-NAME from image IMAGE
+      project: 2 files, 6 bytes from DIR
+      limits: 4294967296 bytes of memory, 2 processors, 1024 processes; network: open
+    checking
+    created the container
+    started the container
+    packed project: 2 files, 6 bytes
+    committing the baseline
+    done
+    ");
 }
 
 #[tokio::test]
@@ -57,7 +67,10 @@ async fn puts_folders_beside_the_project() {
     let path = |name: &str| root.path().join(name).to_str().unwrap().to_owned();
     let docs = format!("docs={}", path("docs"));
     let shown = run(&stage, "extra_folders", &[&path("p"), &docs], &[]).await;
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r"
+    project: 1 files
+    docs: 2 files
+    ");
 }
 
 #[tokio::test]
@@ -68,5 +81,5 @@ async fn prints_the_stream_of_an_agent_in_the_foreground() {
     let script = "head -n 1; cage-send task_complete --summary done --exit-code 0 >/dev/null";
     let task = root.path().join("task");
     let shown = run(&stage, "foreground", &[task.to_str().unwrap(), "--script", script], &[]).await;
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @"say hello");
 }

@@ -34,7 +34,14 @@ async fn clones_the_default_branch_a_named_one_or_a_commit() {
         cloned(&stage, repo().branch("other")).await,
         cloned(&stage, repo().revision(first)).await,
     ];
-    insta::assert_snapshot!(told.concat(), @"");
+    insta::assert_snapshot!(told.concat(), @r"
+    second.txt on HEAD -> main, origin/main, origin/HEAD
+    1
+    other on HEAD -> other, origin/other
+    1
+    first.txt on HEAD -> main
+    1
+    ");
 }
 
 #[tokio::test]
@@ -57,16 +64,16 @@ async fn tells_how_far_the_clone_is() {
 async fn says_why_a_clone_failed_and_leaves_nothing() {
     let Some(stage) = Stage::docker().await else { return };
     let server = GitServer::start().await;
-    for repo in [
-        GitRepo::new(server.url("none")),
-        GitRepo::new(server.url("repo")).branch("none"),
-        GitRepo::new(server.url("repo")).revision("0123456789"),
-        GitRepo::new("https://127.0.0.1:1/o/r"),
+    for (repo, why) in [
+        (GitRepo::new(server.url("none")), "access denied or repository not exported"),
+        (GitRepo::new(server.url("repo")).branch("none"), "Remote branch none not found"),
+        (GitRepo::new(server.url("repo")).revision("0123456789"), "0123456789"),
+        (GitRepo::new("https://127.0.0.1:1/o/r"), "Failed to connect"),
     ] {
         let (name, spec) = spec(&stage, repo);
         let error = stage.host.create(spec).await.unwrap_err();
         let Error::Cage(CageError::CloneFailed { reason, .. }) = &error else { panic!("{error}") };
-        assert!(reason.contains("fatal: "), "{reason}");
+        assert!(reason.contains("fatal: ") && reason.contains(why), "{reason}");
         assert!(!stage.has(&name).await);
     }
 }

@@ -8,6 +8,8 @@ use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+use super::image;
+
 /// Serves one repository with two commits on `main` and a branch `other`; it ends when dropped.
 pub(crate) struct GitServer {
     address: SocketAddr,
@@ -52,12 +54,13 @@ pub(crate) async fn silent_server() -> (String, TcpListener) {
     (format!("git://{}/repo", listener.local_addr().unwrap()), listener)
 }
 
-/// The address of this machine in Docker's default network.
+/// The address of this machine for containers on Docker's default network.
 fn gateway() -> IpAddr {
-    let format = "{{(index .IPAM.Config 0).Gateway}}";
-    let output =
-        Command::new("docker").args(["network", "inspect", "bridge", "--format", format]).output().unwrap();
-    String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+    let arguments =
+        ["run", "--rm", "--add-host", "gateway:host-gateway", &image(), "getent", "ahostsv4", "gateway"];
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    let hosts = String::from_utf8(output.stdout).unwrap();
+    hosts.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 fn answer(connection: TcpStream, base: &Path) {
@@ -65,8 +68,8 @@ fn answer(connection: TcpStream, base: &Path) {
     connection.set_nonblocking(false).unwrap();
     let (input, output) = (connection.try_clone().unwrap(), connection);
     let mut daemon = Command::new("git")
-        .args(["daemon", "--inetd", "--export-all", "--base-path"])
-        .arg(base)
+        .args(["daemon", "--inetd", "--export-all"])
+        .arg(format!("--base-path={}", base.display()))
         .arg(base)
         .stdin(std::os::fd::OwnedFd::from(input))
         .stdout(std::os::fd::OwnedFd::from(output))
