@@ -79,7 +79,8 @@ async fn failed_folder(stage: Stage) {
 async fn dropped_at_any_step(stage: Stage) {
     let root = tempfile::tempdir().unwrap();
     write_folders(root.path());
-    for steps in 0..20 {
+    for steps in 0.. {
+        assert!(steps < 100, "there is no end of events");
         let name = stage.name("dropped");
         let mut creation = stage.host.start_create(spec(&name, root.path()));
         let mut last = None;
@@ -93,7 +94,6 @@ async fn dropped_at_any_step(stage: Stage) {
             return;
         }
     }
-    panic!("there is no end of events");
 }
 
 async fn all_steps(creation: &mut Creation) -> Vec<CreateEvent> {

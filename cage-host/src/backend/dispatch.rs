@@ -64,7 +64,7 @@ impl Backend {
     pub(crate) async fn check_abilities(&self, plan: &PlannedCage) -> Result<()> {
         match self {
             Self::Docker(engine) => engine.check_abilities(plan).await,
-            Self::Embedded(folders) => folders.check_abilities(plan),
+            Self::Embedded(_) => Folders::check_abilities(plan),
         }
     }
 

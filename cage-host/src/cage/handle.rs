@@ -64,9 +64,11 @@ impl Cage {
     /// ```
     ///
     /// # Errors
-    /// - [`RequestError::NoCredential`] when the agent could not sign in, [`RequestError::Invalid`] for a prompt, a
-    ///   limit or a credentials file that makes no sense, [`IoError`](crate::IoError) when a file cannot be read.
-    /// - [`RequestError::AgentRunning`] when an agent is at work here, [`RequestError::NothingToResume`].
+    /// - [`RequestError::NoCredential`](crate::RequestError::NoCredential) when the agent could not sign in,
+    ///   [`RequestError::Invalid`](crate::RequestError::Invalid) for a prompt, a limit or a credentials file that makes
+    ///   no sense, [`IoError`](crate::IoError) when a file cannot be read.
+    /// - [`RequestError::AgentRunning`](crate::RequestError::AgentRunning) when an agent is at work here,
+    ///   [`RequestError::NothingToResume`](crate::RequestError::NothingToResume) when none has ever been.
     /// - [`CageError::ProgramMissing`](crate::CageError::ProgramMissing),
     ///   [`CageError::AgentBroken`](crate::CageError::AgentBroken) and
     ///   [`CageError::HooksBroken`](crate::CageError::HooksBroken) when the image does not have what it must,
@@ -101,8 +103,8 @@ impl Cage {
     /// Copies a subscription's file into the cage again, for example after signing in anew on the host.
     ///
     /// # Errors
-    /// - [`RequestError::Invalid`] for a credential that is no file, and for a file that is too large or no JSON
-    ///   object; [`IoError`](crate::IoError) when it cannot be read.
+    /// - [`RequestError::Invalid`](crate::RequestError::Invalid) for a credential that is no file, and for a file that is
+    ///   too large or no JSON object; [`IoError`](crate::IoError) when it cannot be read.
     /// - [`CageError`](crate::CageError) or [`EngineError`](crate::EngineError) when it cannot be written in the cage.
     pub async fn refresh_credential(&self, credential: &Credential) -> Result<()> {
         credential::refresh(&self.place, credential).await

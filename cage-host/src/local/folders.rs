@@ -74,7 +74,7 @@ impl Folders {
     }
 
     /// Refuses a repository, which would be cloned on this machine: there is no isolation here.
-    pub(crate) fn check_abilities(&self, plan: &PlannedCage) -> Result<()> {
+    pub(crate) fn check_abilities(plan: &PlannedCage) -> Result<()> {
         if !matches!(plan.source, Source::Git(_)) {
             return Ok(());
         }
