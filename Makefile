@@ -5,7 +5,7 @@ BASE_IMAGE ?= debian:bookworm-slim
 export BASE_IMAGE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools binaries binaries-arm64 schema image engine base-image lint fmt clippy docs shell deny fuzz soak bench rust-tests
+.PHONY: help demo test test-tools binaries binaries-arm64 schema image engine base-image lint fmt clippy docs shell deny fuzz soak bench package packable minimal-versions rust-tests
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -13,7 +13,7 @@ help: ## show this list
 demo: ## one cage, one agent, one revision, step by step on this machine
 	@scripts/demo.sh
 
-test: test-tools image lint deny fuzz rust-tests ## everything that is checked, Docker and Claude Code included
+test: test-tools image lint deny packable fuzz rust-tests ## everything that is checked, Docker and Claude Code included
 
 test-tools:
 	@scripts/test-tools.sh
@@ -54,6 +54,16 @@ shell: test-tools
 deny: ## licences, sources, duplicate versions and advisories of what we depend on
 	@scripts/deny.sh
 
+# Builds nothing; `make package` does, and takes as long as everything from nothing.
+packable:
+	@scripts/package.sh --no-verify
+
+package: ## pack the crates as they would be published, and build each from its package
+	@scripts/package.sh
+
+minimal-versions: ## build with the oldest versions of our dependencies that the manifests allow
+	@scripts/minimal-versions.sh
+
 fuzz: test-tools ## each parser of the protocol, ten seconds of any bytes
 	@scripts/fuzz.sh 10
 
@@ -68,6 +78,6 @@ bench: binaries ## what sending and following cost (docs/benchmarks.md)
 
 # Last, so that its closing lines are the last thing seen. Doc tests, those in README.md too, are among them.
 # A snapshot that differs fails its test, and leaves no proposal in the source folders.
-rust-tests: test-tools image binaries-arm64 lint deny fuzz
+rust-tests: test-tools image binaries-arm64 lint deny packable fuzz
 	INSTA_UPDATE=no CAGE_REQUIRE_DOCKER=1 CAGE_BIN_DIR=$(CURDIR)/dist CAGE_IMAGE=$(IMAGE) \
 	    cargo test --quiet --locked --workspace --features cage-host/cli --no-fail-fast
