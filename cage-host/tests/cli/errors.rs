@@ -24,12 +24,12 @@ fn says_what_to_do_about_a_stopped_cage() {
     let complaint = desk.run(&["inbox", desk.name(), "ack", r#"{"acked_id":"x"}"#]).complaint();
     insta::assert_snapshot!(complaint, @r#"
     cage: the cage is stopped or paused, cannot send a message into the inbox; start its container, or destroy it and create it again
-      next: cage list shows its state; docker start isolated-dev-NAME starts it
+      next: cage start lets it go on, cage salvage reads it as it is
     "#);
     let complaint = desk.run(&["diff", desk.name()]).complaint();
     insta::assert_snapshot!(complaint, @r#"
     cage: the cage is stopped or paused, cannot list the project; start its container, or destroy it and create it again
-      next: cage list shows its state; docker start isolated-dev-NAME starts it
+      next: cage start lets it go on, cage salvage reads it as it is
     "#);
 }
 

@@ -16,11 +16,27 @@ fn creates_finds_lists_and_destroys() {
     let list = desk.json("list", &["list"]);
     let own = list.as_array().unwrap().iter().find(|cage| cage["name"] == name).unwrap();
     assert_eq!(own["status"], "running");
+    desk.json("list", &["list", "--size"]);
     assert!(desk.run(&["list"]).succeeds().stdout.contains("NAME"));
     assert_eq!(desk.json("destroy", &["destroy", name, "--yes"])["destroyed"], true);
     assert_eq!(desk.containers(), "");
     let absent = desk.run(&["exists", name, "--json"]).ends_with(1);
     schema::check("exists", &serde_json::from_str(&absent.stdout).unwrap());
+}
+
+#[test]
+fn stops_salvages_and_starts_again() {
+    let Some(desk) = Desk::with_cage("salvage") else { return };
+    let name = desk.name();
+    desk.agent(&["sh", "-c", "echo more >> README.md; cage-send progress_update --status half"]);
+    assert_eq!(desk.json("state", &["stop", name, "--grace", "1"])["status"], "stopped");
+    let found = desk.json("salvage", &["salvage", name]);
+    assert_eq!(found["outbox"][0]["payload"]["status"], "half");
+    let shown = desk.run(&["salvage", name, "--yes"]).succeeds().stdout;
+    assert!(shown.contains("progress      half") && shown.contains("exported 1 written"), "{shown}");
+    assert_eq!(fs::read_to_string(desk.path("project/README.md")).unwrap(), "greet\nmore\n");
+    assert_eq!(desk.json("state", &["start", name])["status"], "running");
+    desk.run(&["salvage", name]).ends_with(1);
 }
 
 #[test]
@@ -74,14 +90,14 @@ fn shows_and_exports_what_changed() {
         "-c",
         "echo more >> README.md; rm greet; mkdir .vscode; echo {} > .vscode/tasks.json; echo > 'a\u{1b}b'",
     ]);
-    let difference = desk.json("diff", &["diff", name, "--full"]);
+    let difference = desk.json("diff", &["diff", name, "--full", "--stats"]);
     assert_eq!(difference["changes"].as_array().unwrap().len(), 4);
     let shown = desk.run(&["diff", name]).succeeds().stdout;
     assert!(
         shown.contains("M README.md") && shown.contains("held back") && !shown.contains('\u{1b}'),
         "{shown}"
     );
-    let export = desk.json("export", &["export", name, "--yes"]);
+    let export = desk.json("export", &["export", name, "--yes", "--stats"]);
     assert_eq!(export["left_out"].as_array().unwrap().len(), 2);
     assert_eq!(fs::read_to_string(desk.path("project/README.md")).unwrap(), "greet\nmore\n");
     assert!(desk.path("project/greet").exists() && !desk.path("project/.vscode").exists());

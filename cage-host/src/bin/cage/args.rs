@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox, run,
+    create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox, run, salvage, stop,
 };
 use crate::exit;
 
@@ -43,6 +43,12 @@ pub(crate) enum Command {
     Diff(diff::Args),
     /// Write what the agent changed into a folder
     Export(export::Args),
+    /// End the agent and everything else in a cage; its files stay
+    Stop(stop::StopArgs),
+    /// Let a stopped or paused cage go on
+    Start(stop::StartArgs),
+    /// Bring home what is in a cage that does not run
+    Salvage(salvage::Args),
     /// Remove a cage with everything in it
     Destroy(destroy::Args),
     /// Build the image that cages are created from

@@ -103,7 +103,7 @@ fn hint(error: &Error) -> Option<&'static str> {
             Some("docker info shows whether the engine runs")
         }
         Error::Cage(CageError::NotRunning { .. }) => {
-            Some("cage list shows its state; docker start isolated-dev-NAME starts it")
+            Some("cage start lets it go on, cage salvage reads it as it is")
         }
         _ => None,
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Answer, GOOD, NAME, Page, Progress};
+use crate::output::{Answer, GOOD, NAME, Page, Progress, bytes_in_words};
 
 /// Options of `cage create`.
 #[derive(Debug, clap::Args)]
@@ -85,7 +85,7 @@ impl Answer for Created {
         page.styled(GOOD, "created")?;
         page.text(" ")?;
         page.styled(NAME, &self.name)?;
-        page.line(format_args!(" with {} files, {} bytes", self.files, self.bytes))?;
+        page.line(format_args!(" with {} files, {}", self.files, bytes_in_words(self.bytes)))?;
         self.left_out
             .iter()
             .try_for_each(|path| page.line(format_args!("  left out {path}: no regular file")))?;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use cage_host::{Change, ChangeKind, Changes, RefusedPath};
+use anstyle::Style;
+use cage_host::{Change, ChangeKind, Changes, DiffOptions, LanguageLines, RefusedPath};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -13,6 +14,7 @@ use crate::output::{ALARM, Answer, FAINT, GOOD, Page, Progress, WARN};
 
 /// Options of `cage diff`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// Name of the cage
     name: String,
@@ -22,6 +24,18 @@ pub(crate) struct Args {
     /// Show each change line by line
     #[arg(long)]
     full: bool,
+    /// Count the lines by language
+    #[arg(long)]
+    stats: bool,
+    /// Look into environments, installed packages and caches too
+    #[arg(long)]
+    include_cache: bool,
+    /// Accepted for scripts: deletions are always shown
+    #[arg(long, hide = true)]
+    delete: bool,
+    /// Accepted for scripts: caches are left out anyway
+    #[arg(long, hide = true)]
+    no_tidy: bool,
 }
 
 /// What the agent changed.
@@ -30,8 +44,28 @@ pub(super) struct Difference {
     cage: String,
     dir: PathBuf,
     changes: Vec<Row>,
+    protected: Vec<Protected>,
     refused: Vec<Refused>,
     refused_more: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stats: Option<Vec<Lines>>,
+}
+
+/// A place whose changes are none.
+#[derive(Debug, Serialize)]
+struct Protected {
+    path: String,
+    files: u64,
+}
+
+/// The lines of one language.
+#[derive(Debug, Serialize)]
+pub(super) struct Lines {
+    language: &'static str,
+    files: u64,
+    added: u64,
+    removed: u64,
+    uncounted: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -42,6 +76,8 @@ struct Row {
     letter: String,
     size_bytes: Option<u64>,
     held_back: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moved: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
@@ -74,6 +110,7 @@ impl From<&Change> for Row {
             letter: change.kind().to_string(),
             size_bytes: change.size(),
             held_back: change.hold().map(|hold| hold.to_string()),
+            moved: change.moved().map(cage_host::sanitize_path),
             text: None,
         }
     }
@@ -86,8 +123,14 @@ impl Difference {
             cage: changes.cage().to_string(),
             dir: dir.to_owned(),
             changes: changes.iter().map(Row::from).collect(),
+            protected: changes
+                .protected()
+                .iter()
+                .map(|place| Protected { path: place.path.clone(), files: place.files })
+                .collect(),
             refused: changes.refused().iter().map(Refused::from).collect(),
             refused_more: changes.refused_more(),
+            stats: None,
         }
     }
 
@@ -110,7 +153,7 @@ impl Difference {
 
 impl Answer for Difference {
     fn show(&self, page: &mut Page) -> fmt::Result {
-        if self.changes.is_empty() && self.refused.is_empty() {
+        if self.changes.is_empty() && self.refused.is_empty() && self.protected.is_empty() {
             return page.line(format_args!("{} has changed nothing", self.cage));
         }
         self.changes.iter().try_for_each(|row| row.show(page))?;
@@ -121,8 +164,40 @@ impl Answer for Difference {
         if self.refused_more > 0 {
             page.line(format_args!("refused {} more", self.refused_more))?;
         }
+        for place in &self.protected {
+            page.styled(FAINT, format_args!("protected {}: {} files differ", place.path, place.files))?;
+            page.line("")?;
+        }
+        Lines::show_all(self.stats.as_deref(), page)?;
         page.styled(FAINT, self.summary())?;
         page.line("")
+    }
+}
+
+impl Lines {
+    /// Counts the lines of changes.
+    pub(super) async fn of(changes: &Changes) -> Result<Vec<Self>, Failure> {
+        let row = |(language, lines): (_, LanguageLines)| Self {
+            language,
+            files: lines.files,
+            added: lines.added,
+            removed: lines.removed,
+            uncounted: lines.uncounted,
+        };
+        Ok(changes.statistics().await?.languages().map(row).collect())
+    }
+
+    /// Shows them as a table, if they were counted.
+    pub(super) fn show_all(all: Option<&[Self]>, page: &mut Page) -> fmt::Result {
+        let Some(all) = all else { return Ok(()) };
+        let cells = |lines: &Self| {
+            let numbers =
+                [format!("+{}", lines.added), format!("-{}", lines.removed), lines.files.to_string()];
+            let mut cells = vec![(Style::new(), lines.language.to_owned())];
+            cells.extend([GOOD, ALARM, Style::new()].into_iter().zip(numbers));
+            cells
+        };
+        page.table(&["LANGUAGE", "ADDED", "REMOVED", "FILES"], &all.iter().map(cells).collect::<Vec<_>>())
     }
 }
 
@@ -138,6 +213,10 @@ impl Row {
         };
         page.styled(style, &self.letter)?;
         page.text(format_args!(" {}", self.path))?;
+        if let Some(other) = &self.moved {
+            let way = if self.kind == "deleted" { "to" } else { "from" };
+            page.styled(FAINT, format_args!("  (moved {way} {other})"))?;
+        }
         if let Some(reason) = &self.held_back {
             page.styled(FAINT, format_args!("  (held back: {reason})"))?;
         }
@@ -160,11 +239,15 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     let screen = context.screen();
     let cage = context.cage(&args.name).await?;
     let progress = Progress::begin(screen, &format!("comparing {} …", args.name));
-    let changes = cage.diff(&args.output_dir).await?;
+    let options = DiffOptions::default().protected(args.include_cache);
+    let changes = cage.diff_with(&args.output_dir, options).await?;
     drop(progress);
     let mut difference = Difference::new(&changes, &args.output_dir);
     if args.full {
         difference = difference.with_text(&changes).await?;
+    }
+    if args.stats {
+        difference.stats = Some(Lines::of(&changes).await?);
     }
     screen.answer(&difference)?;
     Ok(Exit::Ok)

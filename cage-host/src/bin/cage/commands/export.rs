@@ -1,16 +1,16 @@
 //! `cage export`.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use cage_host::{Export, ExportOptions};
+use cage_host::{Cage, Changes, DiffOptions, Export, ExportOptions};
 use serde::Serialize;
 
-use super::diff::{Difference, Refused};
+use super::diff::{Difference, Lines, Refused};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Answer, GOOD, Page, Progress, WARN, confirm};
+use crate::output::{ALARM, Answer, GOOD, Page, Progress, WARN, confirm};
 
 /// Options of `cage export`.
 #[derive(Debug, clap::Args)]
@@ -23,28 +23,105 @@ pub(crate) struct Args {
     /// Ask nothing
     #[arg(short, long)]
     yes: bool,
+    /// Count the lines by language
+    #[arg(long)]
+    stats: bool,
+    #[command(flatten)]
+    options: Options,
+    /// Accepted for scripts: caches are left out anyway
+    #[arg(long, hide = true)]
+    no_tidy: bool,
+}
+
+/// What an export may do.
+#[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+struct Options {
     /// Delete what the agent deleted
     #[arg(long)]
     delete: bool,
+    /// Look into environments, installed packages and caches too
+    #[arg(long)]
+    include_cache: bool,
     /// Write files too that tools run without being asked, such as .git* and .vscode/: look at them first
     #[arg(long)]
     agent_run: bool,
+    /// Replace files too that changed here since the diff; what they held is lost
+    #[arg(long)]
+    overwrite: bool,
+    /// Export only this path of the project; repeatable
+    #[arg(long, value_name = "PATH")]
+    only: Vec<PathBuf>,
 }
 
+/// Where an export goes.
+pub(super) struct Target<'a> {
+    pub(super) cage: &'a Cage,
+    pub(super) dir: &'a Path,
+}
+
+/// What an export did.
 #[derive(Debug, Serialize)]
-struct Exported {
+pub(super) struct Exported {
     cage: String,
     dir: PathBuf,
     written: Vec<String>,
+    bytes: u64,
     deleted: Vec<String>,
+    unchanged: Vec<String>,
+    conflicts: Vec<Refused>,
+    backups: Vec<String>,
     left_out: Vec<Refused>,
+    left_out_more: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stats: Option<Vec<Lines>>,
+}
+
+impl Options {
+    fn export(&self) -> ExportOptions {
+        let options = ExportOptions::default().delete(self.delete).agent_run(self.agent_run);
+        let options = options.overwrite(self.overwrite);
+        if self.only.is_empty() { options } else { options.only(&self.only) }
+    }
+}
+
+impl Target<'_> {
+    /// What a person is asked before.
+    pub(super) fn question(&self) -> String {
+        format!("Write this into {}?", self.dir.display())
+    }
+
+    /// Writes the changes.
+    pub(super) async fn write(&self, changes: &Changes, options: ExportOptions) -> Result<Exported, Failure> {
+        let export = self.cage.export_with(self.dir, changes, options).await?;
+        Ok(Exported::new(self, export))
+    }
 }
 
 impl Exported {
-    fn new(args: &Args, export: Export) -> Self {
-        let left_out = export.left_out.iter().map(Refused::from).collect();
-        let (cage, dir) = (args.name.clone(), args.output_dir.clone());
-        Self { cage, dir, written: export.written, deleted: export.deleted, left_out }
+    fn new(target: &Target<'_>, export: Export) -> Self {
+        let conflict = |conflict: cage_host::Conflict| Refused {
+            path: conflict.path,
+            reason: conflict.kind.to_string(),
+        };
+        Self {
+            cage: target.cage.name().to_string(),
+            dir: target.dir.to_owned(),
+            written: export.written,
+            bytes: export.bytes,
+            deleted: export.deleted,
+            unchanged: export.unchanged,
+            conflicts: export.conflicts.into_iter().map(conflict).collect(),
+            backups: export.backups,
+            left_out: export.left_out.iter().map(Refused::from).collect(),
+            left_out_more: export.left_out_more,
+            stats: None,
+        }
+    }
+
+    /// Files that somebody else changed too are no success.
+    pub(super) fn exit(&self) -> Exit {
+        if self.conflicts.is_empty() { Exit::Ok } else { Exit::Failed }
     }
 }
 
@@ -54,9 +131,24 @@ impl Answer for Exported {
             page.styled(WARN, "left out")?;
             page.line(format_args!(" {}: {}", left_out.path, left_out.reason))?;
         }
+        if self.left_out_more > 0 {
+            page.line(format_args!("left out {} more", self.left_out_more))?;
+        }
+        for backup in &self.backups {
+            page.line(format_args!("kept {backup}, as it was before"))?;
+        }
+        for conflict in &self.conflicts {
+            page.styled(ALARM, "conflict")?;
+            page.line(format_args!(" {}: {}", conflict.path, conflict.reason))?;
+        }
+        Lines::show_all(self.stats.as_deref(), page)?;
         page.styled(GOOD, "exported")?;
         let (written, deleted) = (self.written.len(), self.deleted.len());
-        page.line(format_args!(" {written} written, {deleted} deleted, in {}", self.dir.display()))
+        page.line(format_args!(" {written} written, {deleted} deleted, in {}", self.dir.display()))?;
+        if self.conflicts.is_empty() {
+            return Ok(());
+        }
+        page.line("next:  look at the conflicts; --overwrite replaces what changed here")
     }
 }
 
@@ -65,15 +157,16 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     let screen = context.screen();
     let cage = context.cage(&args.name).await?;
     let progress = Progress::begin(screen, &format!("comparing {} …", args.name));
-    let changes = cage.diff(&args.output_dir).await?;
-    if !args.yes {
-        drop(progress);
+    let options = DiffOptions::default().protected(args.options.include_cache);
+    let changes = cage.diff_with(&args.output_dir, options).await?;
+    drop(progress);
+    let target = Target { cage: &cage, dir: &args.output_dir };
+    if !args.yes && screen.is_interactive() {
         screen.answer(&Difference::new(&changes, &args.output_dir))?;
     }
-    let question = format!("Write this into {}?", args.output_dir.display());
-    confirm(screen, args.yes, &question).await?;
-    let options = ExportOptions::default().delete(args.delete).agent_run(args.agent_run);
-    let export = cage.export_with(&args.output_dir, &changes, options).await?;
-    screen.answer(&Exported::new(args, export))?;
-    Ok(Exit::Ok)
+    confirm(screen, args.yes, &target.question()).await?;
+    let stats = if args.stats { Some(Lines::of(&changes).await?) } else { None };
+    let exported = Exported { stats, ..target.write(&changes, args.options.export()).await? };
+    screen.answer(&exported)?;
+    Ok(exported.exit())
 }

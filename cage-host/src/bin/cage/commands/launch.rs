@@ -107,6 +107,8 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     let screen = context.screen();
     let cage = context.cage(&args.name).await?;
     let task = args.limits.task(args.work.text()?);
+    // One that was stopped goes on; one that runs is no error.
+    cage.start().await?;
     let progress = Progress::begin(screen, &format!("launching the agent in {} …", args.name));
     cage.launch(task).await?;
     drop(progress);

@@ -4,16 +4,21 @@ use std::fmt;
 
 use anstyle::Style;
 use cage_host::{CageSummary, Error, RequestError};
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Answer, GOOD, NAME, Page, WARN};
+use crate::output::{Answer, FAINT, GOOD, NAME, Page, WARN, bytes_in_words};
 
 /// Options of `cage list`.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Show too what each takes on the disk; every file is looked at for it
+    #[arg(long)]
+    size: bool,
+}
 
 /// Options of `cage exists`.
 #[derive(Debug, clap::Args)]
@@ -25,8 +30,11 @@ pub(crate) struct ExistsArgs {
 #[derive(Debug, Serialize)]
 struct Row {
     name: String,
-    status: &'static str,
+    status: String,
     image: String,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_bytes: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -41,12 +49,24 @@ struct Existence<'a> {
 
 impl From<CageSummary> for Row {
     fn from(cage: CageSummary) -> Self {
-        let status = match (cage.finished, cage.running) {
-            (false, _) => "creating",
-            (true, true) => "running",
-            (true, false) => "stopped",
-        };
-        Self { name: cage.name.to_string(), status, image: cage.image }
+        let status = if cage.finished { cage.state.to_string() } else { "creating".to_owned() };
+        let created_at = DateTime::<Utc>::from(cage.created).to_rfc3339_opts(SecondsFormat::Secs, true);
+        Self { name: cage.name.to_string(), status, image: cage.image, created_at, size_bytes: cage.bytes }
+    }
+}
+
+impl Row {
+    fn cells(&self) -> Vec<(Style, String)> {
+        let style = if self.status == "running" { GOOD } else { WARN };
+        let created = self.created_at.replace('T', " ").replace('Z', "");
+        let mut cells = vec![
+            (NAME, self.name.clone()),
+            (style, self.status.clone()),
+            (FAINT, created),
+            (Style::new(), self.image.clone()),
+        ];
+        cells.extend(self.size_bytes.map(|bytes| (Style::new(), bytes_in_words(bytes))));
+        cells
     }
 }
 
@@ -55,15 +75,9 @@ impl Answer for List {
         if self.0.is_empty() {
             return page.line("no cages; cage create --dir . makes one");
         }
-        let style = |status| if status == "running" { GOOD } else { WARN };
-        let cells = |row: &Row| {
-            vec![
-                (NAME, row.name.clone()),
-                (style(row.status), row.status.to_owned()),
-                (Style::new(), row.image.clone()),
-            ]
-        };
-        page.table(&["NAME", "STATUS", "IMAGE"], &self.0.iter().map(cells).collect::<Vec<_>>())
+        let rows: Vec<_> = self.0.iter().map(Row::cells).collect();
+        let head = ["NAME", "STATUS", "CREATED", "IMAGE", "SIZE"];
+        page.table(&head[..rows[0].len()], &rows)
     }
 }
 
@@ -75,8 +89,9 @@ impl Answer for Existence<'_> {
 }
 
 /// Lists all cages.
-pub(crate) async fn run(_: &Args, context: &Context) -> Result<Exit, Failure> {
-    let cages = context.host().await?.list().await?;
+pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let host = context.host().await?;
+    let cages = if args.size { host.list_with_sizes().await? } else { host.list().await? };
     context.screen().answer(&List(cages.into_iter().map(Row::from).collect()))?;
     Ok(Exit::Ok)
 }

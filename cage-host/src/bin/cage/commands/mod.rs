@@ -11,6 +11,8 @@ pub(crate) mod launch;
 pub(crate) mod list;
 pub(crate) mod outbox;
 pub(crate) mod run;
+pub(crate) mod salvage;
+pub(crate) mod stop;
 
 mod dispatch;
 mod follow;

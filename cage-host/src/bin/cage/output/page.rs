@@ -83,6 +83,11 @@ impl Page {
     }
 }
 
+/// Writes a size as a person reads it.
+pub(crate) fn bytes_in_words(bytes: u64) -> String {
+    indicatif::BinaryBytes(bytes).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -52,6 +52,10 @@ impl Screen {
         self
     }
 
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
     /// Says whether help may be coloured.
     pub(crate) fn colors(self) -> bool {
         self.stdout_colored && self.stderr_colored
