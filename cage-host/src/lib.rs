@@ -71,6 +71,7 @@ pub use mailbox::{
 };
 pub use sanitize::{sanitize, sanitize_path};
 pub use transfer::{
-    Arrival, Change, ChangeKind, Changes, Conflict, ConflictKind, DiffOptions, Export, ExportOptions, Hold,
-    LanguageLines, ProtectedPath, RefusedPath, Statistics,
+    Arrival, Author, Base, Branch, BranchOptions, Change, ChangeKind, Changes, Conflict, ConflictKind,
+    DiffOptions, Export, ExportOptions, Hold, LanguageLines, Patch, Patches, ProtectedPath, RefusedPath,
+    Statistics,
 };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::handle::Cage;
 use crate::error::{RequestError, Result};
-use crate::transfer::{self, Changes, DiffOptions, Export, ExportOptions};
+use crate::transfer::{self, Base, Changes, DiffOptions, Export, ExportOptions, Patches};
 
 impl Cage {
     /// Compares the project in the cage with a folder of the host, usually the one that it was created from.
@@ -63,5 +63,20 @@ impl Cage {
             return Err(RequestError::ForeignChanges { from, asked }.into());
         }
         transfer::export(changes, dir.as_ref(), options).await
+    }
+
+    /// Reads the commits that the agent made behind a base, with all that is needed to judge them and to take them over.
+    ///
+    /// git runs inside the cage only, and what it prints is believed no more than a listing: paths, modes, sizes and texts
+    /// pass the checks of an export.
+    ///
+    /// # Errors
+    /// - [`RequestError::Invalid`] when the cage does not have the base.
+    /// - [`CageError`](crate::CageError) when the cage is gone or has no git, answers nonsense, or has more than 1,000
+    ///   commits, 100,000 changed files or 1 GiB of contents in them.
+    /// - [`IoError`](crate::IoError) when the disk for temporary files is full.
+    /// - [`EngineError`](crate::EngineError) when the engine fails.
+    pub async fn patches(&self, base: Base) -> Result<Patches> {
+        transfer::read_patches(&self.place, &base).await
     }
 }

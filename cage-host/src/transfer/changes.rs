@@ -87,6 +87,12 @@ pub enum Hold {
     /// A symbolic link is never exported.
     #[error("it is a symbolic link")]
     Link,
+    /// Another repository in a commit.
+    #[error("it is a submodule")]
+    Submodule,
+    /// In a commit: an environment, an installed package or a cache. The caller can insist.
+    #[error("it lies in an environment, an installed package or a cache")]
+    Protected,
     /// A socket, a FIFO or a device.
     #[error("it is no regular file")]
     Special,

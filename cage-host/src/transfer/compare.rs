@@ -77,11 +77,19 @@ fn compare_files(path: &SafePath, sent: FileStat, now: FileStat, touched: bool) 
 }
 
 fn difference(path: &SafePath, kind: ChangeKind, stat: FileStat, hold: Option<Hold>) -> Difference {
-    let too_large = || (stat.size > MAX_FILE_BYTES).then_some(Hold::TooLarge { bytes: stat.size });
-    let agent_run = || is_agent_run(path).then_some(Hold::AgentRun);
-    let git = || is_git_folder(path).then_some(Hold::GitFolder);
-    let hold = hold.or_else(git).or_else(too_large).or_else(agent_run);
+    let hold = hold.or_else(|| self::hold(path, stat.size));
     Difference { path: path.clone(), kind, stat, hold }
+}
+
+/// Says why a file of this path and size, in bytes, is not taken just like that.
+pub(super) fn hold(path: &SafePath, size: u64) -> Option<Hold> {
+    if is_git_folder(path) {
+        Some(Hold::GitFolder)
+    } else if size > MAX_FILE_BYTES {
+        Some(Hold::TooLarge { bytes: size })
+    } else {
+        is_agent_run(path).then_some(Hold::AgentRun)
+    }
 }
 
 #[cfg(test)]

@@ -39,17 +39,30 @@ pub(super) async fn fetch(
         return fetch_still(place, wanted, spool).await;
     }
     let running = place.exec(tar_exec(place, &wanted)).await?;
-    let (sender, chunks) = mpsc::channel(CHUNKS_IN_FLIGHT);
-    let reading = spawn_blocking(move || {
-        let received = receive(ChunkReader::new(chunks), &wanted, Limits::default(), &mut spool);
+    let reading = move |stream| {
+        let received = receive(stream, &wanted, Limits::default(), &mut spool);
         (received, spool)
-    });
-    let forwarded = forward(running, sender).await;
-    let (received, spool) =
-        reading.await.map_err(|error| EngineError::Lost { operation: FETCH, reason: error.to_string() })?;
-    // A broken archive is often the consequence of a broken connection, which says more.
-    forwarded?;
+    };
+    let (received, spool) = read_output(running, FETCH, reading).await?;
     Ok((received?, spool))
+}
+
+/// Reads a program's output in a thread that may block, and returns what came of it.
+///
+/// The program's exit code says nothing here; what arrived does.
+pub(super) async fn read_output<T: Send + 'static>(
+    running: Running,
+    operation: &'static str,
+    read: impl FnOnce(ChunkReader) -> T + Send + 'static,
+) -> Result<T> {
+    let (sender, chunks) = mpsc::channel(CHUNKS_IN_FLIGHT);
+    let reading = spawn_blocking(move || read(ChunkReader::new(chunks)));
+    let forwarded = forward(running, sender).await;
+    let outcome =
+        reading.await.map_err(|error| EngineError::Lost { operation, reason: error.to_string() })?;
+    // A broken stream is often the consequence of a broken connection, which says more.
+    forwarded?;
+    Ok(outcome)
 }
 
 fn tar_exec(place: &Place, wanted: &BTreeSet<SafePath>) -> Exec {
@@ -74,6 +87,7 @@ fn tar_exec(place: &Place, wanted: &BTreeSet<SafePath>) -> Exec {
     Exec::new(FETCH, argv, FETCH_DEADLINE).cwd(place.layout.project()).stdin(Stdin::Bytes(names.into()))
 }
 
+/// `tar` fails when a file vanished although it sent the others.
 async fn forward(mut running: Running, sender: mpsc::Sender<Bytes>) -> Result<()> {
     while let Some(bytes) = running.next_stdout().await? {
         if sender.send(bytes).await.is_err() {
@@ -82,7 +96,6 @@ async fn forward(mut running: Running, sender: mpsc::Sender<Bytes>) -> Result<()
         }
     }
     drop(sender);
-    // `tar` fails when a file vanished although it sent the others, so its exit code says nothing; what arrived does.
     running.exit().await.map(drop)
 }
 

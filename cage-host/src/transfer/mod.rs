@@ -19,12 +19,14 @@
 //! - [`archive`]: the same, and the messages, out of a cage in which nothing runs.
 //! - [`changes`], [`diff`](mod@diff): all of that together. [`text`], [`statistics`]: line by line.
 //! - [`export`](mod@export), [`stage`], [`select`]: onto the host's disk. [`conflict`]: what both sides changed.
+//! - [`commits`]: the agent's commits, and a branch of the host made of them.
 //! - [`safe_path`], [`beneath`]: paths that stay inside a folder. [`refused`]: what was not taken.
 
 mod agent_run;
 mod archive;
 mod beneath;
 mod changes;
+mod commits;
 mod compare;
 mod conflict;
 mod diff;
@@ -52,6 +54,8 @@ mod walk;
 pub(crate) use archive::{ArchiveEntry, read_folder, read_small};
 pub(crate) use beneath::open_beneath;
 pub use changes::{Change, ChangeKind, Changes, Hold, ProtectedPath};
+pub(crate) use commits::read as read_patches;
+pub use commits::{Author, Base, Branch, BranchOptions, Patch, Patches};
 pub use conflict::{Conflict, ConflictKind};
 pub use diff::DiffOptions;
 pub(crate) use diff::diff;

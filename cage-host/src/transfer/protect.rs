@@ -64,6 +64,11 @@ impl Protection {
         Ok(Self { rules, known: KnownFolders::default(), folders })
     }
 
+    /// Protects the folders that tools fill, and nothing that somebody named.
+    pub(super) fn of_folders() -> Self {
+        Self { folders: true, ..Self::default() }
+    }
+
     /// Returns what protects a path: the path itself, or the topmost folder above it.
     pub(super) fn protecting(&mut self, path: &SafePath) -> Option<SafePath> {
         let name = path.split().1.to_string_lossy();

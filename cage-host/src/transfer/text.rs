@@ -38,7 +38,7 @@ impl Inner {
             return format!("{} {path}: no text, or longer than {MAX_TEXT_BYTES} bytes\n", change.kind);
         };
         let old = if change.kind == ChangeKind::Added { "/dev/null".to_owned() } else { format!("a/{path}") };
-        unified(&before, &after, &old, &format!("b/{path}"))
+        unified(&before, &after, &old, &format!("b/{path}"), Instant::now() + TEXT_DEADLINE)
     }
 
     pub(super) fn statistics(&self) -> Statistics {
@@ -69,9 +69,9 @@ impl Inner {
 }
 
 /// Writes the difference of two texts, safe to show.
-pub(super) fn unified(before: &str, after: &str, old: &str, new: &str) -> String {
+pub(super) fn unified(before: &str, after: &str, old: &str, new: &str, deadline: Instant) -> String {
     let mut config = TextDiff::configure();
-    config.algorithm(Algorithm::Myers).timeout(TEXT_DEADLINE);
+    config.algorithm(Algorithm::Myers).deadline(deadline.min(Instant::now() + TEXT_DEADLINE));
     let diff = config.diff_lines(before, after);
     sanitize(&diff.unified_diff().context_radius(CONTEXT_LINES).header(old, new).to_string())
 }

@@ -1,0 +1,29 @@
+//! Commits that an agent made, read out of its cage and put on a branch of the host.
+//!
+//! ```text
+//! git in the cage ──▶ raw (paths) ──▶ objects ──▶ commit_text ──▶ patches ──▶ stream ──▶ git fast-import on the host
+//! ```
+//!
+//! The cage's git says what it wants to be its history; the host believes none of it. It takes from it paths that pass
+//! the checks of an export, modes that are one of two, contents with a limit, and texts without control characters,
+//! and builds new commits of these. No object, reference, configuration or hook of the cage's repository comes over.
+//!
+//! - [`id`]: names of git objects. [`raw`]: what `git diff-tree` prints. [`objects`]: what `git cat-file` prints.
+//! - [`commit_text`]: author, date and message. [`patches`]: all of that, as callers see it. [`read`]: out of a cage.
+//! - [`stream`]: commits as `git fast-import` reads them. [`branch`], [`host_git`]: into a repository of the host.
+
+mod branch;
+mod commit_text;
+mod host_git;
+mod id;
+mod objects;
+mod patches;
+mod raw;
+mod read;
+mod stream;
+
+pub use branch::{Branch, BranchOptions};
+pub use commit_text::Author;
+pub use patches::{Patch, Patches};
+pub use read::Base;
+pub(crate) use read::read;
