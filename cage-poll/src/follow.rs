@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use cage_proto::env::{Clock as _, System};
 use cage_proto::exit_code::Exit;
-use cage_proto::follow_record::FollowRecord;
+use cage_proto::follow_record::{FollowNotice, FollowRecord};
 use cage_proto::limits::LOCK_WAIT_MAX;
-use cage_proto::mailbox::{CageDir, Consumer, Follow, Item, Notice};
+use cage_proto::mailbox::{CageDir, Consumer, Fault, Follow, Item, Notice};
 
 use crate::args::{PollArgs, Since};
 use crate::error::Error;
@@ -27,14 +27,13 @@ pub(crate) fn run(args: &PollArgs) -> Result<Exit, Error> {
                 follow.consume(&name)?;
             }
             Item::Malformed(name, fault) => {
-                print(&output::malformed(name.as_str(), &fault.to_string()))?;
+                print(&output::malformed(name.as_str(), &fault))?;
                 follow.consume(&name)?;
             }
             Item::Notice(Notice::Stray(name)) => {
-                let why = Notice::Stray(name.clone()).to_string();
-                print(&output::malformed(&output::printable(&name), &why))?;
+                print(&output::malformed(&output::printable(&name), &Fault::NotATimestamp))?;
             }
-            Item::Notice(notice) => output::warn_notice(&notice),
+            Item::Notice(notice) => print(&FollowRecord::Notice(FollowNotice::from(&notice)))?,
             Item::Quiet => {}
             // The reader went away, which is how following ends.
             Item::Closed => return Ok(Exit::Ok),

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 
 use cage_proto::follow_record::FollowRecord;
 use cage_proto::mailbox::{EntryName, Fault, Notice};
+use cage_proto::message::MessageError;
 
 /// Longest name that is shown, in characters.
 const NAME_CHARS_MAX: usize = 120;
@@ -25,8 +26,13 @@ pub(crate) fn remark(text: &str) {
 }
 
 /// A record of `--follow` for a file that is no message.
-pub(crate) fn malformed(name: &str, why: &str) -> FollowRecord {
-    FollowRecord::Malformed { name: name.to_owned(), why: harmless(why, REASON_CHARS_MAX) }
+pub(crate) fn malformed(name: &str, fault: &Fault) -> FollowRecord {
+    let oversize = *fault == Fault::Content(MessageError::TooLarge);
+    FollowRecord::Malformed {
+        name: name.to_owned(),
+        why: harmless(&fault.to_string(), REASON_CHARS_MAX),
+        oversize,
+    }
 }
 
 /// Tells on stderr what was passed.
@@ -79,7 +85,8 @@ mod tests {
     #[test]
     fn shows_a_hostile_reason_without_its_teeth() {
         let why = format!("member `\u{9b}31m{}` is there twice", "x".repeat(100_000));
-        let line = malformed("a.json", &why).to_string();
+        let fault = Fault::Content(MessageError::NotJson(why));
+        let line = malformed("a.json", &fault).to_string();
         assert!(line.len() < 400 && !line.contains(char::is_control), "{line}");
     }
 }

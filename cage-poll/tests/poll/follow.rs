@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Lines};
 use std::process::{Child, ChildStdout};
 
+use cage_proto::limits::MESSAGE_BYTES_MAX;
 use serde_json::Value;
 
 use crate::cage::{Cage, Ran, instructions_of, message};
@@ -76,9 +77,22 @@ fn reports_what_is_no_message_and_goes_on() {
     let mut follower = Follower::start(&cage, &["--since", "beginning"]);
     let lines: Vec<_> = (0..3).map(|_| follower.next().to_string()).collect();
     insta::assert_snapshot!(lines.join("\n"), @r#"
-        {"malformed":"a file is no message: the name is no time stamp","name":"\\u{1b}[2J\\n.json"}
+        {"malformed":"the name is no time stamp","name":"\\u{1b}[2J\\n.json"}
         {"malformed":"member `a` is there twice","name":"2026-01-01T00-00-01Z.json"}
         {"message":{"id":"f","payload":{"instructions":"behind"},"timestamp":"2026-01-01T00:00:00.000Z","type":"task_revision","version":1},"name":"2026-01-01T00-00-02Z.json"}
+        "#);
+}
+
+#[test]
+fn says_what_is_too_large_and_what_is_held_up_in_a_form_for_programs() {
+    let cage = Cage::new();
+    cage.put("2026-01-01T00-00-01Z.json", " ".repeat(MESSAGE_BYTES_MAX + 1));
+    cage.put("2026-01-01T00-00-02Z.json", r#"{"id":"#);
+    let mut follower = Follower::start(&cage, &["--since", "beginning"]);
+    let lines: Vec<_> = (0..2).map(|_| follower.next().to_string()).collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+        {"malformed":"larger than 1048576 bytes","name":"2026-01-01T00-00-01Z.json","oversize":true}
+        {"name":"2026-01-01T00-00-02Z.json","notice":"held_up","text":"2026-01-01T00-00-02Z.json is not finished yet; messages behind it wait until it is, or until nobody goes on with it"}
         "#);
 }
 

@@ -1,15 +1,9 @@
-//! Claude Code's stream of JSON lines.
-//!
-//! Only what is needed is looked at, and everything may be missing: the lines change between versions.
+//! What Claude Code's stream of JSON lines means for a supervisor.
 
-use cage_proto::agent::Usage;
-use serde_json::Value;
+use cage_proto::agent::{ApiRetry, StreamBlock, StreamLine, StreamResult};
 
 use super::agent::{Ended, Heard};
 use crate::supervise::machine::{Cause, Crash, Ending};
-
-/// The model that Claude Code names when it speaks in the model's place, to say what went wrong.
-const NOT_A_MODEL: &str = "<synthetic>";
 
 /// Begins what it says when the API failed.
 const API_ERROR: &str = "API Error";
@@ -36,57 +30,38 @@ struct TurnResult {
 
 impl ClaudeReader {
     pub(super) fn hear(&mut self, line: &[u8]) -> Vec<Heard> {
-        let Ok(line) = serde_json::from_slice::<Value>(line) else { return Vec::new() };
-        match line["type"].as_str() {
-            Some("system") => self.hear_system(&line),
-            Some("assistant") => self.hear_assistant(&line),
-            Some("result") => self.hear_result(&line),
+        match StreamLine::parse(line) {
+            Some(StreamLine::Init { session_id, .. }) => conversation(session_id).into_iter().collect(),
+            Some(StreamLine::ApiRetry(retry)) => self.hear_retry(retry),
+            Some(StreamLine::Assistant { synthetic: false, blocks }) => self.hear_model(blocks),
+            Some(StreamLine::Result(result)) => self.hear_result(result),
             _ => Vec::new(),
         }
     }
 
-    fn hear_system(&mut self, line: &Value) -> Vec<Heard> {
-        match line["subtype"].as_str() {
-            Some("init") => conversation(line).into_iter().collect(),
-            Some("api_retry") => {
-                let error = line["error"].as_str().unwrap_or("unknown");
-                self.api_error = Some(error.to_owned());
-                let status = line["error_status"].as_u64().map(|status| format!("{status} "));
-                let attempt = line["attempt"].as_u64().unwrap_or_default();
-                let status = status.unwrap_or_default();
-                vec![Heard::Trouble(format!("the API answered {status}{error}, try {attempt}"))]
-            }
-            _ => Vec::new(),
-        }
+    fn hear_retry(&mut self, retry: ApiRetry) -> Vec<Heard> {
+        let status = retry.status.map(|status| format!("{status} ")).unwrap_or_default();
+        let trouble = format!("the API answered {status}{}, try {}", retry.error, retry.attempt);
+        self.api_error = Some(retry.error);
+        vec![Heard::Trouble(trouble)]
     }
 
-    fn hear_assistant(&mut self, line: &Value) -> Vec<Heard> {
-        let message = &line["message"];
-        if message["model"] == NOT_A_MODEL {
-            return Vec::new();
-        }
+    fn hear_model(&mut self, blocks: Vec<StreamBlock>) -> Vec<Heard> {
         // The API is well again.
         self.api_error = None;
-        let mut heard = vec![Heard::Spoke];
-        let blocks = message["content"].as_array().into_iter().flatten();
-        let tools = blocks.filter(|block| block["type"] == "tool_use");
-        heard.extend(tools.filter_map(|tool| Some(Heard::Tool(tool["name"].as_str()?.to_owned()))));
-        heard
+        let tools = blocks.into_iter().filter_map(|block| match block {
+            StreamBlock::ToolUse { name, .. } => Some(Heard::Tool(name)),
+            _ => None,
+        });
+        [Heard::Spoke].into_iter().chain(tools).collect()
     }
 
-    fn hear_result(&mut self, line: &Value) -> Vec<Heard> {
-        let errors = line["errors"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let text = match line["result"].as_str() {
-            Some(text) => text.to_owned(),
-            None => errors.collect::<Vec<_>>().join("; "),
-        };
-        let is_error = line["is_error"].as_bool().unwrap_or(false);
+    fn hear_result(&mut self, result: StreamResult) -> Vec<Heard> {
+        let StreamResult { session_id, is_error, text, cost_usd, usage, .. } = result;
         let known = !text.starts_with(NO_CONVERSATION);
         self.result = Some(TurnResult { is_error, text });
-        let usage = serde_json::from_value::<Usage>(line["usage"].clone()).unwrap_or_default();
-        let cost = Heard::Cost { usd: line["total_cost_usd"].as_f64().unwrap_or_default(), usage };
-        let conversation = conversation(line).filter(|_| known);
-        conversation.into_iter().chain([cost]).collect()
+        let conversation = conversation(session_id).filter(|_| known);
+        conversation.into_iter().chain([Heard::Cost { usd: cost_usd, usage }]).collect()
     }
 
     pub(super) fn ending(&self, ended: Ended, tail: &str) -> Ending {
@@ -114,8 +89,8 @@ impl ClaudeReader {
     }
 }
 
-fn conversation(line: &Value) -> Option<Heard> {
-    line["session_id"].as_str().map(|id| Heard::Conversation(id.to_owned()))
+fn conversation(id: Option<String>) -> Option<Heard> {
+    id.map(Heard::Conversation)
 }
 
 fn crash(reason: String, cause: Cause) -> Ending {
@@ -125,6 +100,7 @@ fn crash(reason: String, cause: Cause) -> Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cage_proto::agent::Usage;
 
     // Lines as Claude Code 2.1.197 writes them, shortened.
     const INIT: &str = r#"{"type":"system","subtype":"init","session_id":"9b2f","model":"m"}"#;
