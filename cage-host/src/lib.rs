@@ -66,8 +66,8 @@ pub use host::{CageSummary, Host};
 pub use image::ImageSpec;
 pub use local::EmbeddedConfig;
 pub use mailbox::{
-    Answer, Content, CursorStore, Delivery, FileCursors, Follower, Inbox, MAX_ANSWER_BYTES, MAX_ANSWER_FILES,
-    MemoryCursors, Outbox, Refusal,
+    Answer, Content, CursorStore, Delivery, Entry, FileCursors, Follower, Gap, Inbox, Listing,
+    MAX_ANSWER_BYTES, MAX_ANSWER_FILES, MAX_LISTED, MemoryCursors, Outbox, Refusal, Select,
 };
 pub use sanitize::{sanitize, sanitize_path};
 pub use transfer::{

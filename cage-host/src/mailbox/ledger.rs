@@ -3,7 +3,7 @@
 //! Names alone order messages, and a foreign writer's message can appear a little behind newer ones. So one name is
 //! not enough to go on from: everything up to a floor counts as acknowledged, and a few names above it one by one.
 
-use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::time::Duration;
@@ -12,17 +12,27 @@ use cage_proto::limits::{CONSUMED_NAMES_MAX, LOOK_BACK};
 use cage_proto::mailbox::EntryName;
 use cage_proto::message::Envelope;
 
+use super::content::{Content, Gap};
+use super::sequence::Sequence;
+
+/// Begins the line with the numbers.
+const SEQUENCE: &str = "seq ";
+
 /// Messages whose content is remembered, so that one which a sender stored twice is delivered once.
 const REMEMBERED_MESSAGES: usize = 1_024;
 
 /// What one consumer has seen of one outbox.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ledger {
     floor: Option<EntryName>,
     /// Names above the floor that were acknowledged.
     acknowledged: BTreeSet<EntryName>,
     /// Names above the floor that the consumer has but did not acknowledge.
     delivered: BTreeSet<EntryName>,
+    /// The numbers up to the floor.
+    floor_sequence: Sequence,
+    /// The numbers up to each name above the floor, as it came for the first time.
+    sequences: BTreeMap<EntryName, Sequence>,
     remembered: VecDeque<u64>,
     remembered_set: HashSet<u64>,
 }
@@ -32,8 +42,15 @@ impl Ledger {
     pub(super) fn from_text(text: &str) -> Self {
         let mut lines = text.lines();
         let floor = lines.next().and_then(|line| line.parse().ok());
-        let acknowledged = lines.filter_map(|line| line.parse().ok()).collect();
-        Self { floor, acknowledged, ..Self::default() }
+        let beginning = if floor.is_none() { Sequence::BEGINNING } else { Sequence::UNKNOWN };
+        let mut ledger = Self { floor, floor_sequence: beginning, ..Self::default() };
+        for line in lines {
+            match line.strip_prefix(SEQUENCE) {
+                Some(sequence) => ledger.floor_sequence = sequence.parse().unwrap_or(beginning),
+                None => ledger.acknowledged.extend(line.parse().ok()),
+            }
+        }
+        ledger
     }
 
     /// Prints what has to survive: what was only delivered is delivered again.
@@ -43,6 +60,7 @@ impl Ledger {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "{name}");
         }
+        let _ = writeln!(text, "{SEQUENCE}{}", self.floor_sequence);
         text
     }
 
@@ -57,6 +75,28 @@ impl Ledger {
             return false;
         }
         self.delivered.insert(name.clone())
+    }
+
+    /// Takes note of the number of what stands under a name, and says which ones are missing in front of it. Names come in
+    /// order; one that comes again, or late, says nothing new.
+    pub(super) fn count(&mut self, name: &EntryName, content: &Content) -> Option<Gap> {
+        if Some(name) <= self.floor.as_ref() {
+            return None;
+        }
+        let newest = self.sequences.last_key_value();
+        if newest.is_some_and(|(newest, _)| name <= newest) {
+            return None;
+        }
+        let mut sequence = newest.map_or(self.floor_sequence, |(_, sequence)| *sequence);
+        let gap = match content {
+            Content::Message(message) => sequence.see(message.seq),
+            _ => {
+                sequence.see_unreadable();
+                None
+            }
+        };
+        self.sequences.insert(name.clone(), sequence);
+        gap
     }
 
     /// Says whether the same message, under whatever name, was delivered lately, and remembers it.
@@ -103,6 +143,24 @@ impl Ledger {
                 break;
             }
             self.floor = self.acknowledged.pop_first();
+        }
+        let Some(floor) = &self.floor else { return };
+        while let Some(entry) = self.sequences.first_entry().filter(|entry| entry.key() <= floor) {
+            self.floor_sequence = entry.remove();
+        }
+    }
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            floor: None,
+            acknowledged: BTreeSet::new(),
+            delivered: BTreeSet::new(),
+            floor_sequence: Sequence::BEGINNING,
+            sequences: BTreeMap::new(),
+            remembered: VecDeque::new(),
+            remembered_set: HashSet::new(),
         }
     }
 }
@@ -161,14 +219,49 @@ mod tests {
         assert!(!later.deliver(&name(200)));
     }
 
+    fn numbered(seq: u64) -> Content {
+        Content::Message(Box::new(Envelope { seq: Some(seq), ..message("a", "x") }))
+    }
+
+    #[test]
+    fn tells_of_a_gap_once_and_again_after_a_restart_that_did_not_get_past_it() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.count(&name(1), &numbered(1)), None);
+        ledger.deliver(&name(1));
+        ledger.acknowledge(&name(1));
+        assert_eq!(ledger.count(&name(100), &numbered(4)), Some(Gap { first: 2, last: 3 }));
+        ledger.deliver(&name(100));
+        assert_eq!(ledger.count(&name(100), &numbered(4)), None, "a new connection brings it again");
+        let mut later = Ledger::from_text(&ledger.to_text());
+        assert_eq!(later.count(&name(1), &numbered(1)), None);
+        assert_eq!(later.count(&name(100), &numbered(4)), Some(Gap { first: 2, last: 3 }));
+        later.deliver(&name(100));
+        later.acknowledge(&name(100));
+        later.deliver(&name(200));
+        later.count(&name(200), &numbered(5));
+        later.acknowledge(&name(200));
+        let mut last = Ledger::from_text(&later.to_text());
+        assert_eq!(last.since(), Some(&name(100)));
+        assert_eq!(last.count(&name(200), &numbered(5)), None, "the number of the floor is remembered");
+    }
+
+    #[test]
+    fn knows_no_gap_behind_a_cursor_without_numbers() {
+        let mut ledger = Ledger::from_text(&format!("{}\n", name(1)));
+        assert_eq!(ledger.count(&name(2), &numbered(7)), None);
+        assert_eq!(ledger.count(&name(3), &numbered(9)), Some(Gap { first: 8, last: 8 }));
+    }
+
     #[test]
     fn keeps_a_bounded_number_of_names() {
         let mut ledger = Ledger::default();
         for seconds in 0..100 {
+            ledger.count(&name(seconds), &numbered(seconds.into()));
             ledger.deliver(&name(seconds));
             ledger.acknowledge(&name(seconds));
         }
         assert!(ledger.acknowledged.len() <= 11, "{}", ledger.acknowledged.len());
+        assert!(ledger.sequences.len() <= 11, "{}", ledger.sequences.len());
         ledger.raise_floor(Duration::from_secs(1_000), 3);
         assert_eq!(ledger.acknowledged.len(), 3);
     }

@@ -1,17 +1,18 @@
 //! What `cage-poll --follow` prints, parsed.
 
 use bytes::{Buf as _, BytesMut};
-use cage_proto::follow_record::{FollowRecord, FollowRecordError};
+use cage_proto::follow_record::{FollowNotice, FollowRecord, FollowRecordError, NoticeKind};
 use cage_proto::limits::MESSAGE_BYTES_MAX;
 use cage_proto::mailbox::EntryName;
 use cage_proto::message::Envelope;
 
+use super::content::Content;
 use crate::sanitize::sanitize;
 
 /// Longest line, in bytes: the largest message, and room for its name and for escapes that a file does not need.
 pub(super) const MAX_LINE_BYTES: usize = 2 * MESSAGE_BYTES_MAX;
 
-/// What a remark about the mailbox begins with on the follower's error output.
+/// What a remark about the mailbox begins with on the error output of an older follower.
 const REMARK: &str = "POLL_NOTICE ";
 
 /// One line of a follower's output.
@@ -19,17 +20,17 @@ const REMARK: &str = "POLL_NOTICE ";
 pub(super) enum Line {
     /// A message under its name.
     Message(EntryName, Box<Envelope>),
-    /// Something that is in the mailbox but no message: its name as text that is safe to show, and why.
-    Malformed(String, String),
+    /// Something that is in the mailbox but no message: its name as text that is safe to show, and what it is.
+    Malformed(String, Content),
     /// The follower lives.
     Heartbeat,
     /// Something about the mailbox as a whole, or a line that makes no sense.
-    Notice(String),
+    Notice(Content),
 }
 
 /// Cuts a stream of bytes into lines, never holding more than one limit of them.
 #[derive(Debug)]
-pub(super) struct LineBuffer {
+pub(crate) struct LineBuffer {
     buffer: BytesMut,
     limit: usize,
     /// The line being read has passed the limit; its rest is thrown away.
@@ -37,17 +38,17 @@ pub(super) struct LineBuffer {
 }
 
 impl LineBuffer {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { buffer: BytesMut::new(), limit, skipping: false }
     }
 
     /// Takes the next piece of the stream.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
     /// Returns the next complete line; an `Err` stands for one that was too long.
-    pub(super) fn next(&mut self) -> Option<Result<Vec<u8>, TooLong>> {
+    pub(crate) fn next(&mut self) -> Option<Result<Vec<u8>, TooLong>> {
         let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') else {
             if self.buffer.len() > self.limit {
                 self.skipping = true;
@@ -64,31 +65,49 @@ impl LineBuffer {
 
 /// A line was longer than its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TooLong;
+pub(crate) struct TooLong;
 
 impl Line {
     /// Understands a line. What cannot be understood comes out as a [`Line::Notice`], never as silence.
     pub(super) fn parse(bytes: &[u8]) -> Self {
         match FollowRecord::parse(bytes) {
             Ok(FollowRecord::Message(name, message)) => Self::Message(name, message),
-            Ok(FollowRecord::Malformed { name, why }) | Err(FollowRecordError::NotAMessage { name, why }) => {
-                Self::Malformed(sanitize(&name), sanitize(&why))
+            Ok(FollowRecord::Malformed { name, oversize: true, .. }) => {
+                Self::Malformed(sanitize(&name), Content::Oversize)
             }
+            Ok(FollowRecord::Malformed { name, why, .. })
+            | Err(FollowRecordError::NotAMessage { name, why }) => {
+                Self::Malformed(sanitize(&name), Content::Malformed(sanitize(&why)))
+            }
+            Ok(FollowRecord::Notice(notice)) => Self::Notice(content_of(notice)),
             Ok(FollowRecord::Heartbeat(_)) => Self::Heartbeat,
-            Err(error) => Self::Notice(sanitize(&error.to_string())),
+            Err(error) => Self::notice(&error.to_string()),
         }
+    }
+
+    /// Something about the mailbox that has only words.
+    pub(super) fn notice(text: &str) -> Self {
+        Self::Notice(Content::Notice(sanitize(text)))
     }
 
     /// Understands a line of the error output; most are only of interest when the follower fails.
     pub(super) fn of_remark(bytes: &[u8]) -> Option<Self> {
         let text = String::from_utf8_lossy(bytes);
-        text.strip_prefix(REMARK).map(|remark| Self::Notice(sanitize(remark)))
+        text.strip_prefix(REMARK).map(Self::notice)
+    }
+}
+
+fn content_of(notice: FollowNotice) -> Content {
+    match notice.kind {
+        NoticeKind::Crowded { files } => Content::Backlog { files },
+        NoticeKind::HeldUp { name } => Content::HeldUp { name: sanitize(&name) },
+        NoticeKind::MoreStrays { .. } | NoticeKind::Other(_) => Content::Notice(sanitize(&notice.text)),
     }
 }
 
 impl From<TooLong> for Line {
     fn from(TooLong: TooLong) -> Self {
-        Self::Notice(format!("the follower printed a line over {MAX_LINE_BYTES} bytes; it was skipped"))
+        Self::notice(&format!("the follower printed a line over {MAX_LINE_BYTES} bytes; it was skipped"))
     }
 }
 
@@ -111,7 +130,7 @@ mod tests {
     fn accepts_heartbeats_and_reports_of_malformed_files() {
         assert_eq!(Line::parse(br#"{"heartbeat":"2026-03-26T14:30:00Z"}"#), Line::Heartbeat);
         let line = Line::parse(b"{\"name\":\"x\\u001b.json\",\"malformed\":\"not JSON\"}");
-        assert_eq!(line, Line::Malformed("x\\u{1b}.json".into(), "not JSON".into()));
+        assert_eq!(line, Line::Malformed("x\\u{1b}.json".into(), Content::Malformed("not JSON".into())));
     }
 
     #[test]
@@ -123,11 +142,28 @@ mod tests {
     }
 
     #[test]
+    fn accepts_what_a_follower_noticed_in_a_form_for_programs() {
+        for (line, content) in [
+            (r#"{"notice":"crowded","files":7,"text":"t"}"#, Content::Backlog { files: 7 }),
+            (
+                r#"{"notice":"held_up","name":"x\u001b","text":"t"}"#,
+                Content::HeldUp { name: "x\\u{1b}".into() },
+            ),
+            (r#"{"notice":"more_strays","files":7,"text":"7 more"}"#, Content::Notice("7 more".into())),
+            (r#"{"notice":"of a later version","text":"new\u001b"}"#, Content::Notice("new\\u{1b}".into())),
+        ] {
+            assert_eq!(Line::parse(line.as_bytes()), Line::Notice(content), "{line}");
+        }
+        let line = Line::parse(br#"{"name":"x.json","malformed":"larger","oversize":true}"#);
+        assert_eq!(line, Line::Malformed("x.json".into(), Content::Oversize));
+    }
+
+    #[test]
     fn turns_nonsense_into_a_notice() {
         for nonsense in ["", "null", "[]", "{", "{}", r#"{"name":1}"#, "\u{1b}[2J"] {
             let line = Line::parse(nonsense.as_bytes());
             assert!(
-                matches!(&line, Line::Notice(text) if !text.contains('\u{1b}')),
+                matches!(&line, Line::Notice(content) if !content.to_string().contains('\u{1b}')),
                 "{nonsense:?}: {line:?}"
             );
         }
@@ -135,7 +171,7 @@ mod tests {
 
     #[test]
     fn accepts_remarks_and_nothing_else_from_the_error_output() {
-        assert_eq!(Line::of_remark(b"POLL_NOTICE 3 missing"), Some(Line::Notice("3 missing".into())));
+        assert_eq!(Line::of_remark(b"POLL_NOTICE 3 missing"), Some(Line::notice("3 missing")));
         assert_eq!(Line::of_remark(b"cage-poll: something"), None);
     }
 
@@ -179,7 +215,8 @@ mod tests {
 
         #[test]
         fn understands_any_line_without_a_control_character_in_its_report(bytes: Vec<u8>) {
-            if let Line::Notice(text) | Line::Malformed(text, _) = Line::parse(&bytes) {
+            if let Line::Notice(content) | Line::Malformed(_, content) = Line::parse(&bytes) {
+                let text = content.to_string();
                 proptest::prop_assert!(!text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t')), "{text:?}");
             }
         }

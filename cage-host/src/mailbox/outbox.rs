@@ -1,12 +1,18 @@
 //! Messages from the agent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use cage_proto::mailbox::Mailbox;
+use cage_proto::message::Kind;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::cursor_store::CursorStore;
+use super::delivery::Delivery;
 use super::follower::{Follower, Reading};
 use super::ledger::Ledger;
+use super::listing::{self, Listing, Select};
 use crate::cage::Place;
 use crate::error::{IoContext as _, RequestError, Result};
 
@@ -56,6 +62,68 @@ impl Outbox {
         let text = text.context("read the cursor", key.as_ref())?;
         let ledger = Ledger::from_text(text.as_deref().unwrap_or_default());
         Ok(Follower::start(Reading::new(self.place, ledger, self.store, key)))
+    }
+
+    /// Waits until there is a message of a type that this consumer has not acknowledged, and returns the first one.
+    ///
+    /// Nothing is acknowledged, neither what it passes over nor what it returns: both come again to the next
+    /// [`Outbox::follow`] or `wait_for`, unless the returned delivery is acknowledged, which concerns it alone. Nothing is
+    /// returned when there is no such message within `deadline`.
+    ///
+    /// ```no_run
+    /// # async fn story(cage: cage_host::Cage) -> cage_host::Result<()> {
+    /// use std::time::Duration;
+    /// use cage_host::message::Kind;
+    ///
+    /// let an_hour = Duration::from_secs(3_600);
+    /// match cage.outbox().wait_for(Kind::TaskComplete, an_hour).await? {
+    ///     Some(delivery) => delivery.ack().await?,
+    ///     None => println!("not done within an hour"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Like [`Outbox::follow`] and [`Follower::next`].
+    pub async fn wait_for(self, kind: Kind, deadline: Duration) -> Result<Option<Delivery>> {
+        let mut follower = self.follow().await?;
+        let found = async {
+            while let Some(delivery) = follower.next().await {
+                let delivery = delivery?;
+                if delivery.message().is_some_and(|message| message.payload.kind() == Some(kind)) {
+                    return Ok(Some(delivery));
+                }
+            }
+            Ok(None)
+        };
+        timeout(deadline, found).await.unwrap_or(Ok(None))
+    }
+
+    /// Lists what lies in the outbox, acknowledged or not, by one program in the cage. No cursor is read or moved.
+    ///
+    /// At most [`MAX_LISTED`](crate::MAX_LISTED) entries and 64 MiB are returned at once; [`Listing::rest`] says where to
+    /// go on. A file that is still being written is listed as malformed.
+    ///
+    /// ```no_run
+    /// # async fn story(cage: cage_host::Cage) -> cage_host::Result<()> {
+    /// use cage_host::Select;
+    /// use cage_host::message::Kind;
+    ///
+    /// for message in cage.outbox().list(Select::all().of(Kind::Error)).await?.messages() {
+    ///     println!("{}", cage_host::sanitize(&message.to_line()));
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// - [`RequestError::Invalid`] when [`Select::since`] was given what is no name.
+    /// - [`CageError`](crate::CageError) when the cage is gone or stopped, has no `sh`, `find` or `tar`, or holds more
+    ///   than can be listed.
+    /// - [`EngineError`](crate::EngineError) when the engine fails.
+    pub async fn list(&self, select: Select) -> Result<Listing> {
+        listing::list(&self.place, Mailbox::Outbox, &select).await
     }
 
     fn key(&self) -> Result<String> {

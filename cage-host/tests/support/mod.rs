@@ -80,6 +80,16 @@ impl Stage {
         self.host.list().await.unwrap().iter().any(|cage| cage.name.as_str() == name)
     }
 
+    /// Says whether cages are plain folders here.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.root.is_some()
+    }
+
+    /// The folder of embedded cages.
+    pub(crate) fn root(&self) -> &Path {
+        self.root.as_ref().expect("only embedded cages have a folder").path()
+    }
+
     /// The home of an embedded cage.
     pub(crate) fn home(&self, cage: &Cage) -> PathBuf {
         let root = self.root.as_ref().expect("only an embedded cage has a folder");

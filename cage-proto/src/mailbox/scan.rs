@@ -52,6 +52,13 @@ impl<'a> Scan<'a> {
         Self::with_batch(progress, None, SCAN_BATCH_NAMES)
     }
 
+    /// Holds at the most so many names instead of [`SCAN_BATCH_NAMES`].
+    #[must_use]
+    pub fn batch(mut self, names: usize) -> Self {
+        self.batch = names;
+        self
+    }
+
     /// Begins the second listing. Its names must come from a listing that began after the first one ended.
     #[must_use]
     pub fn second(self) -> Self {

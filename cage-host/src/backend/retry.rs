@@ -1,0 +1,95 @@
+//! Starting a long-running program in a cage again when the connection to it is lost.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::Running;
+use crate::error::{CageError, EngineError, Error, Result};
+
+/// Waits between two attempts to connect, growing from the first to the second.
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_LONGEST: Duration = Duration::from_secs(5);
+
+/// How long connecting is tried again without success before it is given up: long enough for a restart of the engine or
+/// of its machine.
+const RETRY_FOR: Duration = Duration::from_secs(180);
+
+/// How long a cage that is stopped or paused is waited for: a restart of its container takes a few seconds, and whoever
+/// stopped it for good should not leave the consumer waiting.
+const RESTART_FOR: Duration = Duration::from_secs(15);
+
+/// Why a long-running program came to an end.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// Nobody wants more.
+    Consumer,
+    /// The connection broke; what it was is told when it cannot be mended.
+    Lost(Error),
+    /// Trying again would not help.
+    Failed(Error),
+}
+
+/// How often and how long to try again.
+#[derive(Debug)]
+pub(crate) struct Retry {
+    alive: Instant,
+    pause: Duration,
+}
+
+impl Retry {
+    pub(crate) fn new() -> Self {
+        Self { alive: Instant::now(), pause: RETRY_FIRST }
+    }
+
+    /// Takes note of a sign of life.
+    pub(crate) fn succeeded(&mut self) {
+        *self = Self::new();
+    }
+
+    /// Waits until it is time to try again; an error means that it is not worth it, and nothing that nobody wants more.
+    pub(crate) async fn after(&mut self, end: End) -> Result<Option<()>> {
+        match end {
+            End::Consumer => return Ok(None),
+            End::Lost(ref error) if self.alive.elapsed() < patience(error) => {}
+            End::Lost(error) | End::Failed(error) => return Err(error),
+        }
+        sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(RETRY_LONGEST);
+        Ok(Some(()))
+    }
+}
+
+impl End {
+    /// Says whether connecting again can help.
+    pub(crate) fn judge(error: Error) -> Self {
+        match error {
+            Error::Engine(
+                EngineError::Lost { .. } | EngineError::TimedOut { .. } | EngineError::Unreachable { .. },
+            )
+            | Error::Cage(CageError::NotRunning { .. }) => Self::Lost(error),
+            other => Self::Failed(other),
+        }
+    }
+
+    /// Judges the end of a program that is meant to run for ever.
+    pub(crate) async fn of(running: Running, operation: &'static str) -> Self {
+        match running.exit().await {
+            // A signal, also the one that ends a container.
+            Ok(exit) if exit.code == 0 || exit.code > 128 => {
+                let reason = "the program in the cage was ended".to_owned();
+                Self::Lost(EngineError::Lost { operation, reason }.into())
+            }
+            Ok(exit) => exit.success(operation).map_or_else(Self::Failed, |()| Self::Consumer),
+            Err(error) => Self::judge(error),
+        }
+    }
+}
+
+/// Returns how long connecting is tried again when this stands in the way.
+fn patience(error: &Error) -> Duration {
+    match error {
+        Error::Cage(CageError::NotRunning { .. }) => RESTART_FOR,
+        _ => RETRY_FOR,
+    }
+}
