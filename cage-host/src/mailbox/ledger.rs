@@ -88,12 +88,11 @@ impl Ledger {
             return None;
         }
         let mut sequence = newest.map_or(self.floor_sequence, |(_, sequence)| *sequence);
-        let gap = match content {
-            Content::Message(message) => sequence.see(message.seq),
-            _ => {
-                sequence.see_unreadable();
-                None
-            }
+        let gap = if let Some(message) = content.message() {
+            sequence.see(message.seq)
+        } else {
+            sequence.see_unreadable();
+            None
         };
         self.sequences.insert(name.clone(), sequence);
         gap

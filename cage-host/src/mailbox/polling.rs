@@ -93,19 +93,18 @@ impl Polling {
     fn take(&mut self, names: &Names, files: &Files, pending: Vec<EntryName>, now: Instant) -> Vec<Line> {
         self.more = files.cut || pending.len() == BATCH;
         let mut lines = strays(names);
-        let kinds = names.found();
+        let found = names.found();
         for name in pending {
-            let found = kinds.get(name.as_str().as_bytes()).copied();
-            let line = match (found, files.bytes.get(&name)) {
+            let line = match (found.get(name.as_str().as_bytes()), files.bytes.get(&name)) {
                 (Some(Found::Oversize), _) => Line::Malformed(name.to_string(), Content::Oversize),
                 (Some(Found::NotAFile), _) => malformed(&name, "it is no regular file"),
-                (_, Some(bytes)) => match self.read(&name, bytes, now) {
-                    Some(line) => line,
-                    None => {
+                (_, Some(bytes)) => {
+                    let Some(line) = self.read(&name, bytes, now) else {
                         self.more = false;
                         return lines;
-                    }
-                },
+                    };
+                    line
+                }
                 // What was left out is found again; what has gone is not.
                 (_, None) if files.cut => return lines,
                 (_, None) => continue,

@@ -108,9 +108,9 @@ pub(super) async fn sweep(
     if wanted.is_empty() {
         return Ok((reading.names, Files::default()));
     }
-    let list: String = wanted.iter().map(|name| format!("{name}\n")).collect();
+    let list: Vec<_> = wanted.iter().map(EntryName::as_str).collect();
     // It is not read any more when the program has ended; then it says why.
-    let _ = sender.send(Bytes::from(list)).await;
+    let _ = sender.send(Bytes::from(list.join("\n") + "\n")).await;
     drop(sender);
     let files = receive(running, operation, reading.rest, &wanted).await?;
     Ok((reading.names, files))
