@@ -69,7 +69,7 @@ impl Follower {
     ///   not started again within 15 s.
     /// - [`CageError::ProgramMissing`] or [`CageError::Exited`] when the image has neither a working `cage-poll` nor
     ///   `sh`, `find` and `tar`.
-    /// - [`EngineError`] when the engine was not reachable for three minutes.
+    /// - [`EngineError`](crate::EngineError) when the engine was not reachable for three minutes.
     pub async fn next(&mut self) -> Option<Result<Delivery>> {
         self.deliveries.recv().await
     }
