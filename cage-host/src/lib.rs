@@ -72,6 +72,6 @@ pub use mailbox::{
 pub use sanitize::{sanitize, sanitize_path};
 pub use transfer::{
     Arrival, Author, Base, Branch, BranchOptions, Change, ChangeKind, Changes, Conflict, ConflictKind,
-    DiffOptions, Export, ExportOptions, Hold, LanguageLines, Patch, Patches, ProtectedPath, RefusedPath,
-    Statistics,
+    DiffOptions, Export, ExportOptions, Hold, LanguageLines, Patch, Patches, ProtectedPath, Push,
+    PushOptions, RefusedPath, Statistics, Tidied, TidyOptions,
 };

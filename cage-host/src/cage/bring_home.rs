@@ -4,7 +4,9 @@ use std::path::Path;
 
 use super::handle::Cage;
 use crate::error::{RequestError, Result};
-use crate::transfer::{self, Base, Changes, DiffOptions, Export, ExportOptions, Patches};
+use crate::transfer::{
+    self, Base, Changes, DiffOptions, Export, ExportOptions, Patches, Push, PushOptions, Tidied, TidyOptions,
+};
 
 impl Cage {
     /// Compares the project in the cage with a folder of the host, usually the one that it was created from.
@@ -78,5 +80,39 @@ impl Cage {
     /// - [`EngineError`](crate::EngineError) when the engine fails.
     pub async fn patches(&self, base: Base) -> Result<Patches> {
         transfer::read_patches(&self.place, &base).await
+    }
+
+    /// Brings into the cage what changed in a folder of the host since the cage was created from it, or since the last
+    /// push. What the cage changed too is left as it is there and reported as a conflict.
+    ///
+    /// Files that `.gitignore` or a protection names stay outside, and so do links. Nothing is deleted. In the cage the
+    /// files lie in the working tree, not committed.
+    ///
+    /// # Errors
+    /// - Like [`Cage::diff`], which comes first.
+    /// - [`IoError`](crate::IoError) when a file of the host cannot be read.
+    /// - [`CageError`](crate::CageError) when the cage is stopped, or its disk is full; some files may then have been
+    ///   written, and the push can be repeated.
+    pub async fn push(&self, dir: impl AsRef<Path>) -> Result<Push> {
+        self.push_with(dir, &PushOptions::default()).await
+    }
+
+    /// Brings in files like [`Cage::push`], chosen ones or with more allowed.
+    ///
+    /// # Errors
+    /// Like [`Cage::push`], and [`RequestError::Invalid`] when a path was chosen at which nothing differs.
+    pub async fn push_with(&self, dir: impl AsRef<Path>, options: &PushOptions) -> Result<Push> {
+        transfer::push(&self.place, dir.as_ref(), options).await
+    }
+
+    /// Removes caches from the project in the cage: `__pycache__`, `.pytest_cache`, `.mypy_cache`, `.ruff_cache`,
+    /// `.hypothesis`, `.parcel-cache`, `.turbo` and `node_modules/.cache`, and with
+    /// [`TidyOptions::builds`] what Cargo built.
+    ///
+    /// # Errors
+    /// - [`CageError`](crate::CageError) when the cage is stopped or gone, or a folder cannot be removed.
+    /// - [`EngineError`](crate::EngineError) when the engine fails.
+    pub async fn tidy(&self, options: TidyOptions) -> Result<Tidied> {
+        transfer::tidy(&self.place, options).await
     }
 }

@@ -19,6 +19,7 @@
 //! - [`archive`]: the same, and the messages, out of a cage in which nothing runs.
 //! - [`changes`], [`diff`](mod@diff): all of that together. [`text`], [`statistics`]: line by line.
 //! - [`export`](mod@export), [`stage`], [`select`]: onto the host's disk. [`conflict`]: what both sides changed.
+//! - [`push`](mod@push): the other way. [`tidy`](mod@tidy): caches inside.
 //! - [`commits`]: the agent's commits, and a branch of the host made of them.
 //! - [`safe_path`], [`beneath`]: paths that stay inside a folder. [`refused`]: what was not taken.
 
@@ -38,6 +39,7 @@ mod hostile;
 mod listing;
 mod pack;
 mod protect;
+mod push;
 mod receive;
 mod refused;
 mod renames;
@@ -49,6 +51,7 @@ mod stage;
 mod statistics;
 mod survey;
 mod text;
+mod tidy;
 mod walk;
 
 pub(crate) use archive::{ArchiveEntry, read_folder, read_small};
@@ -63,7 +66,11 @@ pub(crate) use export::export;
 pub use export::{Export, ExportOptions};
 pub use pack::Arrival;
 pub(crate) use pack::{Counted, Packing, pack, pack_context};
+pub(crate) use push::push;
+pub use push::{Push, PushOptions};
 pub use refused::RefusedPath;
 pub(crate) use safe_path::SafePath;
 pub use statistics::{LanguageLines, Statistics};
 pub(crate) use survey::survey;
+pub(crate) use tidy::tidy;
+pub use tidy::{Tidied, TidyOptions};

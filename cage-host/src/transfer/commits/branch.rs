@@ -14,6 +14,7 @@ use super::super::changes::{Change, Hold};
 use super::super::protect::Protection;
 use super::super::refused::{Refused, RefusedPath};
 use super::super::safe_path::SafePath;
+use super::base_files::parse_tree;
 use super::host_git::HostGit;
 use super::id::ObjectId;
 use super::patches::{Inner, Patch, Patches};
@@ -173,12 +174,7 @@ impl Spot {
     /// Returns the name of each file's content in the base.
     async fn base_files(&self, git: &HostGit<'_>) -> Result<BTreeMap<Vec<u8>, ObjectId>> {
         let listing = git.ask(&["ls-tree", "-r", "-z", "--full-tree", self.base.as_str()]).await?;
-        let entry = |entry: &[u8]| {
-            let tab = entry.iter().position(|&byte| byte == b'\t')?;
-            let id = ObjectId::new(entry[..tab].rsplit(|&byte| byte == b' ').next()?)?;
-            Some((entry[tab + 1..].to_vec(), id))
-        };
-        Ok(listing.unwrap_or_default().split(|&byte| byte == 0).filter_map(entry).collect())
+        Ok(parse_tree(&listing.unwrap_or_default()))
     }
 
     fn path_of(&self, path: &SafePath) -> Option<SafePath> {

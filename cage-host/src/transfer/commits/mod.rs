@@ -11,7 +11,9 @@
 //! - [`id`]: names of git objects. [`raw`]: what `git diff-tree` prints. [`objects`]: what `git cat-file` prints.
 //! - [`commit_text`]: author, date and message. [`patches`]: all of that, as callers see it. [`read`]: out of a cage.
 //! - [`stream`]: commits as `git fast-import` reads them. [`branch`], [`host_git`]: into a repository of the host.
+//! - [`base_files`]: what both sides began with.
 
+mod base_files;
 mod branch;
 mod commit_text;
 mod host_git;
@@ -22,6 +24,7 @@ mod raw;
 mod read;
 mod stream;
 
+pub(crate) use base_files::BaseFiles;
 pub use branch::{Branch, BranchOptions};
 pub use commit_text::Author;
 pub use patches::{Patch, Patches};

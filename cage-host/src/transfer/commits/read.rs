@@ -27,7 +27,7 @@ const READ: &str = "read the commits";
 const DEADLINE: Duration = Duration::from_secs(300);
 
 /// Longest output of the programs that name things, in bytes.
-const MAX_NAMES_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const MAX_NAMES_BYTES: usize = 64 * 1024 * 1024;
 
 /// Largest commit object, in bytes.
 const MAX_COMMIT_BYTES: u64 = 1024 * 1024;
@@ -38,10 +38,11 @@ const MAX_TOTAL_BYTES: u64 = 1024 * 1024 * 1024;
 /// What [`LOG_SCRIPT`] answers for a base that is not there.
 const EXIT_NO_BASE: i64 = 3;
 
-/// Names the commits behind `$1`, or behind the first of all, along first parents, with what each changed.
+/// Names the commits behind `$1`, or behind the one that creation left, or behind the first of all, along first parents, with what each changed.
 const LOG_SCRIPT: &str = r#"command -v git >/dev/null || { echo 'sh: git: not found' >&2; exit 127; }
 git rev-parse --verify --quiet 'HEAD^{commit}' >/dev/null || exit 0
-base=${1:-$(git rev-list --first-parent --max-parents=0 HEAD -- | tail -n 1)}
+base=${1:-$(git rev-parse --verify --quiet 'refs/cage/baseline^{commit}')}
+base=${base:-$(git rev-list --first-parent --max-parents=0 HEAD -- | tail -n 1)}
 git rev-parse --verify --quiet "$base^{commit}" >/dev/null || exit 3
 git rev-list --first-parent --parents --reverse "$base..HEAD" -- | cut -d ' ' -f 1,2 |
   git diff-tree --stdin --root -r -z --no-renames"#;
@@ -59,7 +60,7 @@ git rev-list --first-parent --parents --reverse "$base..HEAD" -- | cut -d ' ' -f
 pub struct Base(Option<ObjectId>);
 
 impl Base {
-    /// Begins behind the first commit in the cage, which its creation made.
+    /// Begins behind the commit that the cage's creation left.
     pub fn creation() -> Self {
         Self(None)
     }
@@ -79,7 +80,9 @@ impl Base {
 /// Reads the commits behind a base.
 pub(crate) async fn read(place: &Place, base: &Base) -> Result<Patches> {
     let commits = read_log(place, base).await?;
-    let sizes = read_sizes(place, &commits).await?;
+    let files = commits.iter().flat_map(|commit| &commit.files);
+    let contents = files.flat_map(|file| file.old.iter().chain(&file.new)).collect();
+    let sizes = read_sizes(place, contents).await?;
     let wanted = wanted(&commits, &sizes)?;
     let (objects, spool) = fetch_objects(place, wanted).await?;
     let mut refused = Refused::default();
@@ -109,7 +112,7 @@ async fn read_log(place: &Place, base: &Base) -> Result<Vec<RawCommit>> {
     })
 }
 
-fn git_exec<'a>(place: &Place, argv: impl IntoIterator<Item = &'a str>) -> Exec {
+pub(super) fn git_exec<'a>(place: &Place, argv: impl IntoIterator<Item = &'a str>) -> Exec {
     Exec::new(READ, argv, DEADLINE).cwd(place.layout.project())
 }
 
@@ -121,10 +124,8 @@ fn malformed(reason: &str) -> Error {
     CageError::Malformed { operation: READ, reason: sanitize(reason) }.into()
 }
 
-/// Asks for the sizes of all contents, so that none has to be read that is too large.
-async fn read_sizes(place: &Place, commits: &[RawCommit]) -> Result<HashMap<ObjectId, u64>> {
-    let files = commits.iter().flat_map(|commit| &commit.files);
-    let ids: BTreeSet<&ObjectId> = files.flat_map(|file| file.old.iter().chain(&file.new)).collect();
+/// Asks for the sizes of contents, so that none has to be read that is too large.
+pub(super) async fn read_sizes(place: &Place, ids: BTreeSet<&ObjectId>) -> Result<HashMap<ObjectId, u64>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
@@ -160,7 +161,10 @@ fn wanted(commits: &[RawCommit], sizes: &HashMap<ObjectId, u64>) -> Result<Vec<W
     if total > MAX_TOTAL_BYTES { Err(too_much(MAX_TOTAL_BYTES, "bytes")) } else { Ok(wanted) }
 }
 
-async fn fetch_objects(place: &Place, wanted: Vec<Wanted>) -> Result<(HashMap<ObjectId, Span>, Spool)> {
+pub(super) async fn fetch_objects(
+    place: &Place,
+    wanted: Vec<Wanted>,
+) -> Result<(HashMap<ObjectId, Span>, Spool)> {
     let mut spool = Spool::new().context("make a temporary file in", &std::env::temp_dir())?;
     if wanted.is_empty() {
         return Ok((HashMap::new(), spool));
