@@ -6,12 +6,14 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use cage_proto::mailbox::Mailbox;
 use cage_tests::cage_dir::{TestDir, printed};
-use cage_tests::places::programs;
+use cage_tests::docker::{docker, in_docker};
+use cage_tests::places::{programs, root};
+use cage_tests::run::Run;
 
 /// Bytes of one program, as on the other architecture.
 const PROGRAM_BYTES_MAX: u64 = 1_600_000;
@@ -38,12 +40,17 @@ fn run(cage: &TestDir, name: &str, arguments: &[&str]) -> Output {
     output
 }
 
+/// Reads for which machine a program is.
+fn machine(program: &Path) -> u8 {
+    let mut head = [0; ELF_MACHINE + 1];
+    fs::File::open(program).unwrap().read_exact(&mut head).unwrap();
+    head[ELF_MACHINE]
+}
+
 #[test]
 fn each_program_is_for_that_machine_and_small() {
     for name in ["cage-send", "cage-poll"] {
-        let mut head = [0; ELF_MACHINE + 1];
-        fs::File::open(program(name)).unwrap().read_exact(&mut head).unwrap();
-        assert_eq!(head[ELF_MACHINE], AARCH64, "{name}");
+        assert_eq!(machine(&program(name)), AARCH64, "{name}");
         let bytes = fs::metadata(program(name)).unwrap().len();
         assert!(bytes <= PROGRAM_BYTES_MAX, "{name} has {bytes} bytes");
     }
@@ -88,4 +95,40 @@ fn follows_by_events_and_not_by_its_schedule() {
     follower.kill().unwrap();
     follower.wait().unwrap();
     assert_eq!(seen, ["one", "two", "three"]);
+}
+
+#[tokio::test]
+async fn the_dockerfile_takes_the_programs_of_the_architecture_that_is_built_for() {
+    // The older builder names none, and gets those of the machine.
+    let own = std::env::consts::ARCH == "aarch64";
+    for (architecture, is_aarch64) in [("", own), ("arm64", true)] {
+        in_docker("architecture", async |name| {
+            let context = context_of_the_copies();
+            let (tag, argument) = (format!("cage-test-{name}"), format!("TARGETARCH={architecture}"));
+            let folder = context.path().to_str().unwrap();
+            let build = ["build", "--quiet", "--force-rm", "--tag", &tag, "--build-arg", &argument, folder];
+            let _ = docker(build).await.exits_with(0);
+            // Taken out by the emulator's host: an image from nothing has no command of its own.
+            let take = format!(
+                "id=$(docker create {tag} none) && docker cp $id:/usr/local/bin/cage-poll . ; docker rm $id"
+            );
+            let _ = Run::new("sh").args(["-ec", &take]).folder(context.path()).finish().await.exits_with(0);
+            let _ = docker(["image", "rm", &tag]).await.exits_with(0);
+            assert_eq!(machine(&context.path().join("cage-poll")) == AARCH64, is_aarch64, "{argument}");
+        })
+        .await;
+    }
+}
+
+/// A folder in which the lines of the Dockerfile that copy from `dist` make an image from nothing.
+fn context_of_the_copies() -> tempfile::TempDir {
+    let context = tempfile::tempdir().unwrap();
+    let dockerfile = fs::read_to_string(root().join("Dockerfile")).unwrap();
+    let lines = dockerfile.lines().filter(|line| *line == "ARG TARGETARCH" || line.starts_with("COPY dist/"));
+    let lines: Vec<_> = lines.collect();
+    fs::write(context.path().join("Dockerfile"), format!("FROM scratch\n{}\n", lines.join("\n"))).unwrap();
+    let copy =
+        Command::new("cp").arg("-r").arg(programs()).arg(context.path().join("dist")).status().unwrap();
+    assert!(copy.success());
+    context
 }

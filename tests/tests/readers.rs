@@ -17,10 +17,13 @@ use cage_tests::places::root;
 const READERS: [&str; 2] = ["read.py", "read.sh"];
 
 const SENDERS: usize = 4;
-const MESSAGES_EACH: usize = 25;
+const MESSAGES_EACH: usize = 12;
 
 /// Older than any time after which an unfinished file counts as malformed.
 const LONG_AGO: &str = "2026-01-01T00-00-00Z.json";
+
+/// A message of a foreign writer.
+const WHOLE: &str = r#"{"id":"late","type":"progress_update","timestamp":"2026-01-01T00:00:00Z","payload":{"status":"late"}}"#;
 
 fn read(cage: &TestDir, reader: &str) -> Output {
     let program: PathBuf = root().join("examples/readers").join(reader);
@@ -107,7 +110,7 @@ fn report_what_is_no_message_and_deliver_what_is_behind_it() {
         cage.put(Mailbox::Outbox, "2026-01-01T00-00-01Z.json", r#"{"id":"a"}"#);
         cage.put(Mailbox::Outbox, "2026-01-01T00-00-02Z.json", "[]");
         cage.put(Mailbox::Outbox, "2026-01-01T00-00-03Z.json", &" ".repeat(1024 * 1024 + 1));
-        fs::write(&elsewhere, "{}").unwrap();
+        fs::write(&elsewhere, WHOLE).unwrap();
         symlink(&elsewhere, cage.folder(Mailbox::Outbox).join("2026-01-01T00-00-04Z.json")).unwrap();
         assert!(cage.send("good").status.success());
         let output = read(&cage, reader);
@@ -137,8 +140,7 @@ fn hold_back_what_is_behind_a_file_that_may_still_be_written() {
         cage.put(Mailbox::Outbox, LONG_AGO, r#"{"id":"late","type":"progress_update","#);
         assert!(cage.send("behind").status.success());
         assert_eq!(printed(&read(&cage, reader)), Vec::<String>::new(), "{reader}");
-        let whole = r#"{"id":"late","type":"progress_update","timestamp":"2026-01-01T00:00:00Z","payload":{"status":"late"}}"#;
-        cage.put(Mailbox::Outbox, LONG_AGO, whole);
+        cage.put(Mailbox::Outbox, LONG_AGO, WHOLE);
         assert_eq!(printed(&read(&cage, reader)), ["late", "behind"], "{reader}");
     }
 }
