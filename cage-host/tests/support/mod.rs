@@ -113,6 +113,18 @@ impl Stage {
         command.args(argv).output().unwrap()
     }
 
+    /// Copies a file into the home of a cage, whose programs may read it.
+    pub(crate) fn put(&self, cage: &Cage, file: &Path, name: &str) {
+        if self.root.is_some() {
+            std::fs::copy(file, self.home(cage).join(name)).unwrap();
+        } else {
+            let content = std::fs::read_to_string(file).unwrap();
+            let container = format!("isolated-dev-{}", cage.name());
+            let write = "cat > ~/\"$1\"";
+            feed("docker", &["exec", "--interactive", &container, "sh", "-c", write, "sh", name], &content);
+        }
+    }
+
     /// Runs a program like [`Stage::run`], expects success and returns what it printed.
     pub(crate) fn agent(&self, cage: &Cage, argv: &[&str]) -> String {
         let output = self.run(cage, argv);
@@ -130,6 +142,17 @@ impl Drop for Stage {
             }
         }
     }
+}
+
+/// Runs a program of the host with this on its standard input, expects success and returns what it printed.
+pub(crate) fn feed(program: &str, arguments: &[&str], input: &str) -> String {
+    use std::io::Write as _;
+    let (stdin, stdout) = (std::process::Stdio::piped(), std::process::Stdio::piped());
+    let mut child = Command::new(program).args(arguments).stdin(stdin).stdout(stdout).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
 }
 
 /// Says loudly that a test is skipped, and fails where it must not be.
