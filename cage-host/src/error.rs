@@ -49,6 +49,18 @@ pub enum RequestError {
         /// The name asked for.
         name: String,
     },
+    /// Another snapshot has the name.
+    #[error("a snapshot named `{name}` exists already; choose another name or remove that one first")]
+    SnapshotExists {
+        /// The name asked for.
+        name: String,
+    },
+    /// No snapshot has the name.
+    #[error("no snapshot named `{name}` exists; it was never made or has been removed")]
+    NoSuchSnapshot {
+        /// The name asked for.
+        name: String,
+    },
     /// What can only be done with a cage that does not run was asked of one that does.
     #[error("the cage `{name}` is running; use its diff and its outbox, or stop or pause it first")]
     StillRunning {

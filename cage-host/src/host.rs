@@ -6,7 +6,9 @@ use std::time::SystemTime;
 use tokio::sync::watch;
 
 use crate::backend::{Backend, Found};
-use crate::cage::{self, Cage, CageName, CageSpec, CageState, CreatePlan, Creation, Place};
+use crate::cage::{
+    self, Cage, CageName, CageSpec, CageState, Copying, CreatePlan, Creation, Place, Snapshot,
+};
 use crate::docker::Engine;
 use crate::error::{RequestError, Result};
 use crate::image::ImageSpec;
@@ -188,7 +190,79 @@ impl Host {
         Ok(summaries(self.backend.list(None, true).await?))
     }
 
-    /// Removes what host programs left behind that were killed while they created a cage, and returns its names.
+    /// Keeps the state of a cage under a name: its home with the project and the agent's conversation.
+    ///
+    /// The cage is paused meanwhile if it runs; it may also be stopped or crashed. No credential goes along: neither
+    /// the file of a subscription, nor a variable that holds one. Messages do not go along either, since they belong to
+    /// the one cage; nor does what was written outside of the home. A snapshot that fails or is given up leaves
+    /// nothing.
+    ///
+    /// ```no_run
+    /// # async fn story(cage: cage_host::Cage) -> cage_host::Result<()> {
+    /// let host = cage_host::Host::connect().await?;
+    /// host.snapshot(&cage, "before-the-rewrite").await?;
+    /// let other = host.fork_snapshot("before-the-rewrite", "second-try").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// - [`RequestError`] for a name that is taken or breaks the rules of cage names, and on the embedded backend,
+    ///   which has no images.
+    /// - [`CageError`](crate::CageError) when the cage was removed, or holds more than 64 GiB.
+    /// - [`EngineError`](crate::EngineError) when the engine fails or its disk is full.
+    pub async fn snapshot(&self, cage: &Cage, name: &str) -> Result<Snapshot> {
+        self.copying(cage, name)?.snapshot(Creating::enter(&self.creating)).await
+    }
+
+    /// Makes another cage of a cage, as a snapshot and [`Host::fork_snapshot`] would: with the same project and
+    /// conversation, and a name, an identity and mailboxes of its own. Nothing runs in it until an agent is launched.
+    ///
+    /// # Errors
+    /// Like [`Host::snapshot`], but the embedded backend does it too.
+    pub async fn fork(&self, cage: &Cage, name: &str) -> Result<Cage> {
+        let running = Creating::enter(&self.creating);
+        self.copying(cage, name)?.fork(Arc::clone(&self.cursors), running).await
+    }
+
+    /// Makes a cage of a snapshot, with the settings of the cage that the snapshot was made of.
+    ///
+    /// # Errors
+    /// - [`RequestError::NoSuchSnapshot`], or [`RequestError`] for a name that is taken or breaks the rules.
+    /// - [`EngineError`](crate::EngineError) when the engine fails or its disk is full.
+    pub async fn fork_snapshot(&self, snapshot: &str, name: &str) -> Result<Cage> {
+        let name = CageName::new(name).map_err(RequestError::from)?;
+        let (cursors, running) = (Arc::clone(&self.cursors), Creating::enter(&self.creating));
+        cage::fork_snapshot(self.backend.clone(), snapshot, name, cursors, running).await
+    }
+
+    /// Lists the snapshots of cages, by name. They stay when their cages are destroyed.
+    ///
+    /// # Errors
+    /// [`EngineError`](crate::EngineError) when the engine fails, [`RequestError::Invalid`] on the embedded backend.
+    pub async fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        let mut snapshots = self.backend.snapshots().await?;
+        snapshots.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(snapshots)
+    }
+
+    /// Removes a snapshot. One that is gone already is no error. Cages that were made of it stay.
+    ///
+    /// # Errors
+    /// [`EngineError`](crate::EngineError) when the engine fails, [`RequestError`] for a name that breaks the rules and
+    /// on the embedded backend.
+    pub async fn remove_snapshot(&self, name: &str) -> Result<()> {
+        let name = CageName::new(name).map_err(RequestError::from)?;
+        self.backend.remove_snapshot(&name).await
+    }
+
+    fn copying(&self, cage: &Cage, name: &str) -> Result<Copying> {
+        let name = CageName::new(name).map_err(RequestError::from)?;
+        Ok(Copying { backend: self.backend.clone(), from: cage.place().clone(), name })
+    }
+
+    /// Removes what host programs left behind that were killed while they created, forked or snapshotted a cage, and
+    /// returns the names of the cages among it. A cage that such a program had paused for the time of a copy goes on.
     ///
     /// A cage whose creation came to an end is never removed, whatever state it is in, nor one that a program is still
     /// creating. When that program ran on another machine, or in a container of its own, nobody can see from here
@@ -211,10 +285,15 @@ impl Host {
         let mut removed = Vec::new();
         for found in self.backend.list(None, false).await? {
             if found.unfinished.is_some_and(|unfinished| unfinished.is_abandoned()) {
+                if let Some(paused) = &found.pauses {
+                    // It may be gone, or not paused; it must not keep the rest from being removed.
+                    let _ = self.backend.unpause(paused).await;
+                }
                 self.backend.remove(&found.id).await?;
                 removed.push(found.name);
             }
         }
+        self.backend.remove_abandoned_images().await?;
         removed.sort();
         Ok(removed)
     }

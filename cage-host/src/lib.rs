@@ -59,7 +59,7 @@ pub use cage::{
     Agent, AgentRun, Cage, CageName, CageSpec, CageState, CreateEvent, CreatePlan, Creation, Credential,
     DEFAULT_CPUS, DEFAULT_GRACE, DEFAULT_IMAGE, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, GitRepo,
     MAX_FOLDER_NAME_BYTES, MAX_FOLDERS, MAX_NAME_BYTES, MAX_PROMPT_BYTES, MAX_STREAM_LINE_BYTES, NameError,
-    Network, PlannedCopy, Salvage, SalvagedMessage, Task,
+    Network, PlannedCopy, Salvage, SalvagedMessage, Snapshot, Task,
 };
 pub use error::{CageError, EngineError, Error, IoError, RequestError, Result};
 pub use host::{CageSummary, Host};

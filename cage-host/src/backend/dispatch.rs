@@ -1,12 +1,13 @@
 //! The two backends behind one enum.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 
 use crate::backend::{Exec, Layout, Running};
-use crate::cage::{CageName, CageState, PlannedCage, Unfinished};
+use crate::cage::{CageName, CageState, Origin, PlannedCage, Snapshot, Unfinished};
 use crate::docker::Engine;
 use crate::error::{Error, RequestError, Result};
 use crate::local::Folders;
@@ -36,6 +37,8 @@ pub(crate) struct Found {
     /// What it takes on the disk beyond its image, where that was asked for.
     pub(crate) bytes: Option<u64>,
     pub(crate) unfinished: Option<Unfinished>,
+    /// The cage that is paused as long as this one is being made.
+    pub(crate) pauses: Option<CageId>,
 }
 
 /// An archive as it comes.
@@ -148,11 +151,15 @@ impl Backend {
         }
     }
 
-    /// Opens a folder of a cage's home as an archive, without running anything in the cage; `None` without such a
+    /// Opens a folder of a cage's home, or all of it, as an archive, running nothing in the cage; `None` without such a
     /// folder.
     pub(crate) async fn archive(&self, id: &CageId, folder: &str) -> Result<Option<Archive>> {
         match self {
-            Self::Docker(engine) => engine.archive(id, &format!("{}/{folder}", self.layout(id).home())).await,
+            Self::Docker(engine) => {
+                let home = self.layout(id).home().to_owned();
+                let path = if folder.is_empty() { home } else { format!("{home}/{folder}") };
+                engine.archive(id, &path).await
+            }
             Self::Embedded(folders) => folders.archive(id, folder),
         }
     }
@@ -166,6 +173,60 @@ impl Backend {
         }
     }
 
+    /// Returns what a cage was created with.
+    pub(crate) async fn origin(&self, id: &CageId) -> Result<Origin> {
+        match self {
+            Self::Docker(engine) => engine.origin(id).await,
+            Self::Embedded(_) => Ok(Origin { image: "embedded".to_owned(), ..Origin::default() }),
+        }
+    }
+
+    /// Makes a snapshot of a container that is filled and does nothing.
+    pub(crate) async fn commit(
+        &self,
+        id: &CageId,
+        name: &CageName,
+        origin: &Origin,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        match self {
+            Self::Docker(engine) => engine.commit(id, name, origin, labels).await,
+            Self::Embedded(_) => Err(no_images()),
+        }
+    }
+
+    /// Lists the snapshots.
+    pub(crate) async fn snapshots(&self) -> Result<Vec<Snapshot>> {
+        match self {
+            Self::Docker(engine) => engine.snapshots().await,
+            Self::Embedded(_) => Err(no_images()),
+        }
+    }
+
+    /// Returns what the cage of a snapshot was created with, and the image to create another one from.
+    pub(crate) async fn snapshot_origin(&self, name: &CageName) -> Result<(Origin, String)> {
+        match self {
+            Self::Docker(engine) => engine.snapshot_origin(name).await,
+            Self::Embedded(_) => Err(no_images()),
+        }
+    }
+
+    /// Removes a snapshot; one that is gone already is no error.
+    pub(crate) async fn remove_snapshot(&self, name: &CageName) -> Result<()> {
+        match self {
+            Self::Docker(engine) => engine.remove_snapshot(name).await,
+            Self::Embedded(_) => Err(no_images()),
+        }
+    }
+
+    /// Removes what was left of snapshots that nobody will finish.
+    pub(crate) async fn remove_abandoned_images(&self) -> Result<()> {
+        match self {
+            Self::Docker(engine) => engine.remove_abandoned_images().await,
+            Self::Embedded(_) => Ok(()),
+        }
+    }
+
     /// Returns where things lie inside a cage.
     pub(crate) fn layout(&self, id: &CageId) -> Layout {
         match self {
@@ -173,6 +234,11 @@ impl Backend {
             Self::Embedded(folders) => folders.layout(id),
         }
     }
+}
+
+fn no_images() -> Error {
+    let reason = "it has no images and so no snapshots; fork the cage instead".to_owned();
+    RequestError::Invalid { what: "use of the embedded backend", reason }.into()
 }
 
 fn no_pause() -> Error {

@@ -32,6 +32,10 @@ impl Cage {
         Self { folders, ..self }
     }
 
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Returns the cage's name.
     pub fn name(&self) -> &CageName {
         &self.place.name

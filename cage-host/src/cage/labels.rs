@@ -15,5 +15,17 @@ pub(crate) const CREATION: &str = "dev.cage.creation";
 /// The program that creates it, so that a creation which was never finished can be told from one under way.
 pub(crate) const CREATOR: &str = "dev.cage.creator";
 
+/// On an image: that it is a [`SNAPSHOT_ROLE`].
+pub(crate) const ROLE: &str = "dev.cage.role";
+
+/// The role of an image that is a snapshot of a cage.
+pub(crate) const SNAPSHOT_ROLE: &str = "snapshot";
+
+/// On a snapshot: the settings of the cage that it was made of, as JSON.
+pub(crate) const ORIGIN: &str = "dev.cage.origin";
+
+/// On a container that another cage is copied into: the container that is paused meanwhile.
+pub(crate) const PAUSES: &str = "dev.cage.pauses";
+
 /// What every label of ours begins with; callers' own labels may not.
 pub(crate) const PREFIX: &str = "dev.cage.";

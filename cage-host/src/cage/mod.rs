@@ -8,7 +8,7 @@
 //! - [`task`], [`agent`], [`credential`], [`secret`]: what an agent is launched with.
 //! - [`launch`], [`agent_run`]: an agent on a task, in the background and in the foreground.
 //! - [`handle`]: the cage itself. [`lifecycle`]: its stops and starts. [`salvage`]: what is left in one that does not
-//!   run. [`bring_home`]: what was done in it.
+//!   run. [`snapshot`], [`origin`]: its copies. [`bring_home`]: what was done in it.
 
 mod agent;
 mod agent_run;
@@ -27,11 +27,13 @@ pub(crate) mod labels;
 mod launch;
 mod lifecycle;
 mod name;
+mod origin;
 mod place;
 mod progress;
 mod resources;
 mod salvage;
 mod secret;
+mod snapshot;
 mod spec;
 mod task;
 
@@ -49,10 +51,13 @@ pub use handle::Cage;
 pub use lifecycle::{CageState, DEFAULT_GRACE};
 pub(crate) use name::CONTAINER_PREFIX;
 pub use name::{CageName, MAX_NAME_BYTES, NameError};
+pub(crate) use origin::Origin;
 pub(crate) use place::{Place, Still};
 pub use progress::CreateEvent;
 pub use resources::{DEFAULT_CPUS, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS};
 pub use salvage::{Salvage, SalvagedMessage};
+pub use snapshot::Snapshot;
+pub(crate) use snapshot::{Copying, fork_snapshot};
 pub use spec::{CageSpec, DEFAULT_IMAGE, MAX_FOLDERS, Network};
 pub(crate) use spec::{PlannedCage, Source};
 pub use task::{MAX_PROMPT_BYTES, Task};

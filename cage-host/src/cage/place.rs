@@ -36,8 +36,18 @@ impl Place {
 
     /// Has the cage read without running anything in it from here on.
     pub(crate) async fn read_still(mut self) -> Result<Self> {
-        self.still = Some(Still { since: self.backend.created(&self.id).await? });
+        self.still = Some(Still { since: self.created().await? });
         Ok(self)
+    }
+
+    /// Returns when the cage was created, in seconds since 1970.
+    pub(crate) async fn created(&self) -> Result<i64> {
+        self.backend.created(&self.id).await
+    }
+
+    /// Says whether the cage's programs can be held.
+    pub(crate) fn can_pause(&self) -> bool {
+        matches!(self.backend, Backend::Docker(_))
     }
 
     /// Says whether, and since when, the cage is read without running anything in it.

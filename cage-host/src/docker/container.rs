@@ -19,7 +19,7 @@ use crate::cage::{CageName, Network, PlannedCage, Unfinished};
 use crate::error::{EngineError, Error, RequestError, Result};
 
 /// Nanoseconds of processor time a second that stand for one processor.
-const NANO_CPUS_PER_CPU: i64 = 1_000_000_000;
+pub(super) const NANO_CPUS_PER_CPU: i64 = 1_000_000_000;
 
 /// How a cage finds the host that it runs on, for a gateway to the model's API there.
 const HOST_ALIAS: &str = "host.docker.internal:host-gateway";
@@ -157,6 +157,7 @@ fn found(container: ContainerSummary) -> Option<Found> {
         age: SystemTime::now().duration_since(created).unwrap_or_default(),
     });
     Some(Found {
+        pauses: labels.get(labels::PAUSES).cloned().map(CageId::new),
         id: CageId::new(container.id?),
         // A container under our label with a name that breaks our rules was not made by this library.
         name: CageName::new(labels.get(labels::NAME)?.clone()).ok()?,

@@ -6,7 +6,7 @@
 //! - [`exec`]: one program in a container.
 //! - [`state`]: start, stop, pause.
 //! - [`archive`]: folders of a container, whether it runs or not.
-//! - [`image`]: building the image.
+//! - [`image`]: building the image. [`snapshot`]: images made of cages.
 //! - [`error`]: bollard's errors in this crate's words.
 
 mod ability;
@@ -16,6 +16,7 @@ mod container;
 mod error;
 mod exec;
 mod image;
+mod snapshot;
 mod state;
 
 pub(crate) use client::Engine;

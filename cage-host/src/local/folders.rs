@@ -196,7 +196,7 @@ impl Folders {
                 let created = created(&id, &entry.path());
                 let bytes = if sizes { Some(size(entry.path()).await) } else { None };
                 let image = IMAGE.to_owned();
-                found.push(Found { id, name: cage, image, state, created, bytes, unfinished });
+                found.push(Found { id, name: cage, image, state, created, bytes, unfinished, pauses: None });
             }
         }
         Ok(found)

@@ -69,7 +69,11 @@ pub(crate) async fn read_folder<S: Send + 'static>(
     read
 }
 
-async fn forward(mut from: BoxStream<'static, Result<Bytes>>, to: mpsc::Sender<Bytes>) -> Result<()> {
+/// Hands the pieces of an archive to its reader.
+pub(super) async fn forward(
+    mut from: BoxStream<'static, Result<Bytes>>,
+    to: mpsc::Sender<Bytes>,
+) -> Result<()> {
     while let Some(bytes) = from.next().await {
         if to.send(bytes?).await.is_err() {
             // The reader has given up and says why.

@@ -16,6 +16,7 @@
 //! - [`compare`]: what two trees disagree about. [`agent_run`]: files that tools run without being asked.
 //! - [`fetch`], [`receive`]: those files through one tar stream. [`spool`]: where their contents wait.
 //! - [`protect`]: what an export leaves alone. [`fingerprint`], [`renames`]: contents that are the same.
+//! - [`home`]: everything that one cage hands on to another.
 //! - [`archive`]: the same, and the messages, out of a cage in which nothing runs.
 //! - [`changes`], [`diff`](mod@diff): all of that together. [`text`], [`statistics`]: line by line.
 //! - [`export`](mod@export), [`stage`], [`select`]: onto the host's disk. [`conflict`]: what both sides changed.
@@ -34,6 +35,7 @@ mod diff;
 mod export;
 mod fetch;
 mod fingerprint;
+mod home;
 #[cfg(test)]
 mod hostile;
 mod listing;
@@ -64,6 +66,7 @@ pub use diff::DiffOptions;
 pub(crate) use diff::diff;
 pub(crate) use export::export;
 pub use export::{Export, ExportOptions};
+pub(crate) use home::repack;
 pub use pack::Arrival;
 pub(crate) use pack::{Counted, Packing, pack, pack_context};
 pub(crate) use push::push;

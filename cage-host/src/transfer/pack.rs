@@ -199,13 +199,13 @@ impl Read for Exactly {
 }
 
 /// Hands what is written to it to the async side, a piece at a time.
-struct ChunkWriter {
+pub(super) struct ChunkWriter {
     buffer: BytesMut,
     sender: mpsc::Sender<Bytes>,
 }
 
 impl ChunkWriter {
-    fn new(sender: mpsc::Sender<Bytes>) -> Self {
+    pub(super) fn new(sender: mpsc::Sender<Bytes>) -> Self {
         Self { buffer: BytesMut::with_capacity(CHUNK_BYTES), sender }
     }
 }

@@ -1,0 +1,71 @@
+//! What a cage was created with, so that another one can be created like it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::credential::is_credential;
+use super::labels;
+use super::spec::{CageSpec, Network};
+
+/// The settings of a cage. As JSON they are in a label of each snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Origin {
+    /// The cage itself.
+    pub(crate) cage: String,
+    pub(crate) image: String,
+    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) cpus: Option<f64>,
+    pub(crate) pids: Option<u32>,
+    pub(crate) disk_bytes: Option<u64>,
+    pub(crate) runtime: Option<String>,
+    pub(crate) network_open: bool,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+impl Origin {
+    /// Returns the wish for a cage of the same settings, with an image of its own choice. What identifies the cage, and
+    /// a credential in its environment, is left out.
+    pub(crate) fn spec(self, name: &str, image: String) -> CageSpec {
+        let mut spec = CageSpec::empty(name).image(image);
+        spec = self.memory_bytes.into_iter().fold(spec, CageSpec::memory_bytes);
+        spec = self.cpus.into_iter().fold(spec, CageSpec::cpus);
+        spec = self.pids.into_iter().fold(spec, CageSpec::pids);
+        spec = self.disk_bytes.into_iter().fold(spec, CageSpec::disk_bytes);
+        spec = self.runtime.into_iter().fold(spec, CageSpec::runtime);
+        spec = spec.network(if self.network_open { Network::Open } else { Network::None });
+        for (name, value) in self.env.into_iter().filter(|(name, _)| !is_credential(name)) {
+            spec = spec.env(name, value);
+        }
+        let own = self.labels.into_iter().filter(|(name, _)| !name.starts_with(labels::PREFIX));
+        own.fold(spec, |spec, (name, value)| spec.label(name, value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leaves_out_what_identifies_a_cage_and_a_credential() {
+        let pair = |name: &str| (name.to_owned(), "x".to_owned());
+        let origin = Origin {
+            cage: "demo".to_owned(),
+            image: "cage:latest".to_owned(),
+            memory_bytes: Some(64 << 20),
+            cpus: Some(0.5),
+            pids: None,
+            disk_bytes: None,
+            runtime: Some("runsc".to_owned()),
+            network_open: false,
+            env: vec![pair("COLOUR"), pair("ANTHROPIC_API_KEY")],
+            labels: [pair("team"), pair("dev.cage.name")].into(),
+        };
+        let plan = origin.spec("other", "cage:latest".to_owned()).plan().unwrap();
+        assert_eq!(plan.env, [pair("COLOUR")]);
+        assert_eq!((plan.labels["team"].as_str(), plan.labels[labels::NAME].as_str()), ("x", "other"));
+        assert_eq!(plan.runtime.as_deref(), Some("runsc"), "isolated as much as the other one");
+        assert_eq!((plan.resources.memory_bytes, plan.network), (64 << 20, Network::None));
+    }
+}
