@@ -25,6 +25,8 @@ pub(crate) struct HookArgs {
 pub(super) enum HookCommand {
     /// Records the session
     SessionStart,
+    /// Records the beginning of a turn
+    UserPromptSubmit,
     /// Records the end of a turn and hands over what is pending
     Stop,
     /// Reports that the API failed

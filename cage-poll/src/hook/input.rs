@@ -10,6 +10,7 @@ pub(super) struct Input {
     pub(super) session_id: Option<String>,
     pub(super) transcript_path: Option<String>,
     pub(super) source: Option<String>,
+    pub(super) prompt: Option<String>,
     pub(super) last_assistant_message: Option<String>,
     pub(super) background_tasks: Vec<Value>,
     pub(super) error: Option<Value>,

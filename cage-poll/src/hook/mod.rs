@@ -11,6 +11,7 @@
 //! ├── input.rs          what Claude Code says to a hook, and what may be said back
 //! ├── record.rs         sessions/<session id>.json: what is known about a session
 //! ├── session_start.rs  records the session, hides credentials from the shell
+//! ├── prompt.rs         records the beginning of a turn
 //! ├── stop.rs           records the end of a turn, hands over what is pending as the next one
 //! ├── stop_failure.rs   reports that the API failed
 //! ├── post_tool.rs      heartbeat; hands over what is pending in the middle of a turn
@@ -22,6 +23,7 @@ mod args;
 mod check;
 mod input;
 mod post_tool;
+mod prompt;
 mod record;
 mod run;
 mod session_start;

@@ -12,7 +12,7 @@ use cage_proto::message::Timestamp;
 
 use super::args::{HookArgs, HookCommand};
 use super::input::{Answer, Input};
-use super::{check, post_tool, session_start, settings, stop, stop_failure};
+use super::{check, post_tool, prompt, session_start, settings, stop, stop_failure};
 use crate::error::Error;
 
 /// Bytes of input that are looked at. What a tool gave back stands in it, and is not needed.
@@ -48,6 +48,7 @@ fn answer(event: &HookCommand, dir: &CageDir) {
     let raw = read_input();
     let reply = match event {
         HookCommand::SessionStart => session_start::answer(dir, &raw),
+        HookCommand::UserPromptSubmit => prompt::answer(dir, &raw),
         HookCommand::Stop => stop::answer(dir, &raw),
         HookCommand::StopFailure => stop_failure::answer(dir, &raw),
         HookCommand::PostToolUse => post_tool::answer_use(dir),

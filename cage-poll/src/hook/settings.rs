@@ -15,8 +15,9 @@ const TIMEOUT_SECONDS: u64 = 10;
 const BASH_TIMEOUT_MS: u64 = 7_500_000;
 
 /// The hooks and the subcommand that answers each.
-const HOOKS: [(&str, &str); 5] = [
+const HOOKS: [(&str, &str); 6] = [
     ("SessionStart", "session-start"),
+    ("UserPromptSubmit", "user-prompt-submit"),
     ("PostToolUse", "post-tool-use"),
     ("PostToolBatch", "post-tool-batch"),
     ("Stop", "stop"),

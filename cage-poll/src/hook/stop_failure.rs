@@ -10,7 +10,8 @@ use cage_proto::message::ErrorReport;
 use serde_json::Value;
 
 use super::input::Input;
-use super::run::{Reply, parse};
+use super::record::{self, Status};
+use super::run::{Reply, Trouble, parse};
 
 /// Characters of each reason that are passed on.
 const REASON_CHARS_MAX: usize = 2_000;
@@ -23,14 +24,24 @@ const LASTING: [&str; 4] =
     ["authentication_failed", "billing_error", "oauth_org_not_allowed", "invalid_request"];
 
 pub(super) fn answer(dir: &CageDir, raw: &[u8]) -> Reply {
-    let payload = report(&parse(raw)?).into();
-    let draft = Draft { id: System.next_id(), may_be_a_repeat: false, payload };
+    let input = parse(raw)?;
+    let report = report(&input);
+    let recorded = record_failure(dir, raw, &input, &report.message);
+    let draft = Draft { id: System.next_id(), may_be_a_repeat: false, payload: report.into() };
     let outbox = dir.mailbox(Mailbox::Outbox);
     let (done, outcome) = mpsc::channel();
     // A publish waits for the mailbox's lock much longer than a hook may; ended in that wait it has written nothing.
     thread::spawn(move || done.send(publish(&outbox, &draft, &System).map(|_| ())));
     outcome.recv_timeout(PATIENCE)??;
-    Ok(None)
+    recorded.map(|()| None)
+}
+
+fn record_failure(dir: &CageDir, raw: &[u8], input: &Input, reason: &str) -> Result<(), Trouble> {
+    record::update(dir, input.session_id.as_deref(), raw, |record| {
+        record.status = Status::Failed;
+        record.stopped_at = Some(record::now());
+        record.error = Some(reason.to_owned());
+    })
 }
 
 fn report(input: &Input) -> ErrorReport {

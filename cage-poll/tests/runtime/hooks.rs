@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use cage_proto::mailbox::{ConsumerName, Mailbox};
 use serde_json::{Value, json};
@@ -41,6 +41,53 @@ fn records_a_session_and_its_turns() {
         (&json!(2), &json!("bye"), &json!("done"))
     );
     assert_eq!(record["source"], "startup");
+}
+
+#[test]
+fn records_when_a_turn_begins_and_with_which_prompt() {
+    let cage = Cage::new();
+    let asked = json!({ "session_id": SESSION, "prompt": "it's\n2 of 5 🦀" });
+    assert_eq!(
+        cage.hook("user-prompt-submit", &asked),
+        "",
+        "what is printed here would be told to the model"
+    );
+    let name = format!("{SESSION}.json");
+    let begun = record(&cage, &name);
+    assert_eq!((&begun["status"], &begun["prompt"]), (&json!("running"), &json!("it's\n2 of 5 🦀")));
+    stop(&cage);
+    cage.hook("user-prompt-submit", &json!({ "session_id": SESSION, "prompt": "é".repeat(100_000) }));
+    let again = record(&cage, &name);
+    assert_eq!((&again["status"], &again["prompt_count"]), (&json!("running"), &json!(2)));
+    assert_eq!(again["prompt"].as_str().unwrap().len(), 64 * 1024);
+    assert!(again["prompted_at"].as_str() > again["stopped_at"].as_str(), "{again}");
+}
+
+#[test]
+fn does_not_call_a_turn_done_that_goes_on_with_a_message() {
+    let cage = Cage::new();
+    cage.revise("one more thing");
+    assert!(stop(&cage).contains("one more thing"));
+    let name = format!("{SESSION}.json");
+    assert_eq!(record(&cage, &name)["status"], "running");
+    stop(&cage);
+    assert_eq!(record(&cage, &name)["status"], "done");
+}
+
+#[test]
+fn keeps_a_bounded_number_of_records() {
+    let cage = Cage::new();
+    let long_ago = SystemTime::now() - Duration::from_secs(3600);
+    fs::create_dir_all(cage.dir.sessions()).unwrap();
+    let path = |index: u32| cage.dir.sessions().join(format!("00000000-0000-4000-8000-{index:012}.json"));
+    for index in 0..300 {
+        let file = fs::File::create(path(index)).unwrap();
+        file.set_modified(long_ago + Duration::from_secs(index.into())).unwrap();
+    }
+    stop(&cage);
+    assert_eq!(fs::read_dir(cage.dir.sessions()).unwrap().count(), 256);
+    assert_eq!(record(&cage, &format!("{SESSION}.json"))["status"], "done");
+    assert!(!path(44).exists() && path(45).exists(), "the ones that were changed last are kept");
 }
 
 #[test]
@@ -140,6 +187,8 @@ fn reports_why_the_api_failed() {
     cage.hook("stop-failure", &input);
     let message = cage.expect_error("api_failure");
     assert_eq!(message, "the API failed with overloaded: API Error: 529");
+    let record = record(&cage, &format!("{SESSION}.json"));
+    assert_eq!((&record["status"], &record["error"]), (&json!("failed"), &json!(message)));
 }
 
 #[test]
@@ -175,7 +224,9 @@ fn does_not_wait_for_another_program_at_the_inbox() {
 fn never_fails_the_agent() {
     let cage = Cage::new();
     let garbage = [vec![b'{'; 3_000_000], b"\xff\x00".to_vec(), Vec::new()];
-    for event in ["session-start", "stop", "stop-failure", "post-tool-use", "post-tool-batch"] {
+    for event in
+        ["session-start", "user-prompt-submit", "stop", "stop-failure", "post-tool-use", "post-tool-batch"]
+    {
         for input in &garbage {
             assert_eq!(cage.hook_with(event, input), "", "{event}");
         }
