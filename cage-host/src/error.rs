@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::cage::NameError;
+use crate::interactive::InteractiveError;
 
 /// The result of an operation on a host or a cage.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -200,6 +201,9 @@ pub enum EngineError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CageError {
+    /// The interactive agent cannot be started or given a prompt.
+    #[error(transparent)]
+    Interactive(#[from] InteractiveError),
     /// The container was removed.
     #[error("the cage was removed, cannot {operation}; create it again")]
     Gone {
@@ -289,6 +293,12 @@ pub enum CageError {
         /// What is wrong with the answer.
         reason: String,
     },
+}
+
+impl From<InteractiveError> for Error {
+    fn from(error: InteractiveError) -> Self {
+        Self::Cage(error.into())
+    }
 }
 
 fn detail(stderr: &str) -> String {

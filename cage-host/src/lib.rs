@@ -30,6 +30,7 @@
 //! | `cage` | [`CageSpec`], [`Task`] and [`Cage`]: one cage, its wish, its life and its work |
 //! | `mailbox` | [`Outbox`], [`Follower`], [`Inbox`]: messages by push, answers, cursors on the host |
 //! | `transfer` | [`Changes`], [`Export`]: a project into a cage, and what changed out of it |
+//! | `interactive` | [`Interactive`]: the agent with its own screen, started, driven and attached to |
 //! | `image` | [`ImageSpec`]: what an image is built from |
 //! | `backend` | one program run in a cage: the primitive below all of the above |
 //! | `docker`, `local` | the two backends; bollard is named in `docker` alone |
@@ -48,6 +49,7 @@ mod docker;
 mod error;
 mod host;
 mod image;
+mod interactive;
 mod local;
 mod mailbox;
 mod sanitize;
@@ -64,6 +66,7 @@ pub use cage::{
 pub use error::{CageError, EngineError, Error, IoError, RequestError, Result};
 pub use host::{CageSummary, Host};
 pub use image::ImageSpec;
+pub use interactive::{Interactive, InteractiveAgent, InteractiveError, MAX_TYPED_BYTES, TerminalSize, Turn};
 pub use local::EmbeddedConfig;
 pub use mailbox::{
     Answer, Content, CursorStore, Delivery, Entry, FileCursors, Follower, Gap, Inbox, Listing,

@@ -10,6 +10,7 @@ use crate::backend::{Exec, Layout, Running};
 use crate::cage::{CageName, CageState, Origin, PlannedCage, Snapshot, Unfinished};
 use crate::docker::Engine;
 use crate::error::{Error, RequestError, Result};
+use crate::interactive::Terminal;
 use crate::local::Folders;
 
 /// What a backend calls a cage: unlike the name it is never used again for another one.
@@ -224,6 +225,19 @@ impl Backend {
         match self {
             Self::Docker(engine) => engine.remove_abandoned_images().await,
             Self::Embedded(_) => Ok(()),
+        }
+    }
+
+    /// Starts a program with a terminal of its own. Beside an embedded cage there is one already, which it would need.
+    pub(crate) async fn terminal(&self, id: &CageId, exec: Exec) -> Result<Terminal> {
+        match self {
+            Self::Docker(engine) => engine.terminal(id, exec).await,
+            Self::Embedded(folders) => {
+                let folder = folders.layout(id).cage_dir();
+                let reason =
+                    format!("an embedded cage is on this machine: TMUX_TMPDIR='{folder}' tmux attach");
+                Err(RequestError::Invalid { what: "backend", reason }.into())
+            }
         }
     }
 

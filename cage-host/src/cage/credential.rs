@@ -115,7 +115,7 @@ impl Credential {
     }
 
     /// Returns the variables that it puts into the agent's environment.
-    pub(super) fn env(&self) -> impl Iterator<Item = (String, String)> {
+    pub(crate) fn env(&self) -> impl Iterator<Item = (String, String)> {
         let variables = match &self.0 {
             Kind::Env(variables) => variables.as_slice(),
             Kind::Subscription(_) => &[],
@@ -129,7 +129,7 @@ impl Credential {
 }
 
 /// Returns the variables of this process that sign an agent in.
-pub(super) fn from_host() -> Vec<(String, Secret)> {
+pub(crate) fn from_host() -> Vec<(String, Secret)> {
     let names = CREDENTIALS.into_iter().chain([BASE_URL]);
     let set = names.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
     set.filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, Secret::new(value))).collect()
@@ -141,7 +141,7 @@ pub(super) fn signs_in(env: &[(String, String)]) -> bool {
 }
 
 /// Adds what Claude Code wants to see before it talks to a gateway, unless there is a real credential.
-pub(super) fn complete(mut env: Vec<(String, String)>) -> Vec<(String, String)> {
+pub(crate) fn complete(mut env: Vec<(String, String)>) -> Vec<(String, String)> {
     let has = |wanted: fn(&str) -> bool| env.iter().any(|(name, value)| wanted(name) && !value.is_empty());
     if has(|name| name == BASE_URL) && !has(is_credential) {
         env.push((AUTH_TOKEN.to_owned(), NO_TOKEN.to_owned()));
@@ -150,7 +150,7 @@ pub(super) fn complete(mut env: Vec<(String, String)>) -> Vec<(String, String)> 
 }
 
 /// Refuses a gateway's address that carries a credential, or is none.
-pub(super) fn check_gateway(env: &[(String, String)]) -> Result<(), RequestError> {
+pub(crate) fn check_gateway(env: &[(String, String)]) -> Result<(), RequestError> {
     let invalid = |reason: &str| Err(RequestError::Invalid { what: "gateway", reason: reason.to_owned() });
     for (_, address) in env.iter().filter(|(name, value)| name == BASE_URL && !value.is_empty()) {
         // The address itself is not shown: it may hold what must not be.
@@ -166,7 +166,7 @@ pub(super) fn check_gateway(env: &[(String, String)]) -> Result<(), RequestError
 }
 
 /// Copies a subscription's file into a cage; a credential of another kind needs no copy.
-pub(super) async fn copy_file(place: &Place, credential: &Credential) -> Result<()> {
+pub(crate) async fn copy_file(place: &Place, credential: &Credential) -> Result<()> {
     let Kind::Subscription(path) = &credential.0 else { return Ok(()) };
     let bytes = read(path)?;
     let argv = ["sh", "-c", COPY_SCRIPT, "sh", place.layout.home()];

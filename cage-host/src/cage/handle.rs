@@ -11,6 +11,7 @@ use super::name::CageName;
 use super::place::Place;
 use super::task::Task;
 use crate::error::Result;
+use crate::interactive::Interactive;
 use crate::mailbox::{CursorStore, Inbox, Outbox};
 use crate::transfer::Arrival;
 
@@ -112,6 +113,11 @@ impl Cage {
     /// - [`CageError`](crate::CageError) or [`EngineError`](crate::EngineError) when it cannot be written in the cage.
     pub async fn refresh_credential(&self, credential: &Credential) -> Result<()> {
         credential::refresh(&self.place, credential).await
+    }
+
+    /// Returns the agent with its own screen, for a person or a program that types; it may not be started yet.
+    pub fn interactive(&self) -> Interactive {
+        Interactive::new(self.place.clone())
     }
 
     /// Returns the mailbox that the agent writes.

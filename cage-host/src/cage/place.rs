@@ -3,6 +3,7 @@
 use crate::backend::{Archive, Backend, CageId, Exec, Layout, Running};
 use crate::cage::{CageName, CageState};
 use crate::error::Result;
+use crate::interactive::Terminal;
 
 /// Characters of a cage's id in the keys of its cursors: enough to be unique, and a file name stays short.
 const CURSOR_ID_CHARS: usize = 32;
@@ -58,6 +59,10 @@ impl Place {
     /// Opens a folder of the cage's home as an archive that the engine makes; `None` without such a folder.
     pub(crate) async fn archive(&self, folder: &str) -> Result<Option<Archive>> {
         self.backend.archive(&self.id, folder).await
+    }
+
+    pub(crate) async fn terminal(&self, exec: Exec) -> Result<Terminal> {
+        self.backend.terminal(&self.id, exec).await
     }
 
     /// Returns what the keys of this cage's cursors begin with. No other cage has it, also no later one of this name.

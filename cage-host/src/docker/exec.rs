@@ -54,7 +54,7 @@ impl Engine {
         Ok(created.id)
     }
 
-    async fn exit_code(&self, operation: &'static str, exec_id: &str) -> Result<i64> {
+    pub(super) async fn exit_code(&self, operation: &'static str, exec_id: &str) -> Result<i64> {
         for _ in 0..EXIT_POLLS {
             let state = match self.try_call(operation, self.docker.inspect_exec(exec_id)).await? {
                 Ok(state) => state,

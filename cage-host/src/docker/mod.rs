@@ -4,6 +4,7 @@
 //! - [`ability`]: what an engine can do for a cage, asked before one is made.
 //! - [`container`]: create, find, list, remove.
 //! - [`exec`]: one program in a container.
+//! - [`terminal`]: one program with a terminal of its own.
 //! - [`state`]: start, stop, pause.
 //! - [`archive`]: folders of a container, whether it runs or not.
 //! - [`image`]: building the image. [`snapshot`]: images made of cages.
@@ -18,5 +19,6 @@ mod exec;
 mod image;
 mod snapshot;
 mod state;
+mod terminal;
 
 pub(crate) use client::Engine;

@@ -75,6 +75,8 @@ impl Folders {
             .env("PATH", path)
             .env("HOME", layout.home())
             .env("CAGE_DIR", layout.cage_dir())
+            // A session of the agent goes with the cage, and is not found among those of the user.
+            .env("TMUX_TMPDIR", layout.cage_dir())
             .env("LANG", "C.UTF-8")
             .env("TRUSTY_CAGE", "1")
             .envs(exec.env.iter().map(|(name, value)| (name, value)))
