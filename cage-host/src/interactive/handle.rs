@@ -143,8 +143,8 @@ impl Interactive {
     /// Returns what the agent's screen shows, sanitized.
     ///
     /// # Errors
-    /// [`InteractiveError::NotStarted`] without an agent; [`CageError`] and [`EngineError`](crate::EngineError) as for
-    /// [`Interactive::start`].
+    /// [`InteractiveError::NotStarted`] without an agent; [`CageError`](crate::CageError) and
+    /// [`EngineError`](crate::EngineError) as for [`Interactive::start`].
     pub async fn screen(&self) -> Result<String> {
         let mut watch = Watch::begin(&self.place, false).await?;
         let look = watch.next().await?;
@@ -161,8 +161,8 @@ impl Interactive {
     ///
     /// # Errors
     /// - [`RequestError::Invalid`] for an embedded cage, whose session is on this machine: attach with tmux itself.
-    /// - [`InteractiveError::NotStarted`] without a session; [`CageError`] and [`EngineError`](crate::EngineError) as for
-    ///   [`Interactive::start`].
+    /// - [`InteractiveError::NotStarted`] without a session; [`CageError`](crate::CageError) and
+    ///   [`EngineError`](crate::EngineError) as for [`Interactive::start`].
     pub async fn attach(
         &self,
         terminal: &str,
