@@ -3,11 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test, with a line number")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use cage_tests::cage_dir::TestDir;
 use cage_tests::places::{programs, root};
+use cage_tests::skip::skip;
 
 /// The kinds of code block that the README may hold: each is proven by a test.
 const PROVEN: [(&str, &str); 4] = [
@@ -66,7 +67,7 @@ fn the_readme_shows_no_command_but_ours_and_targets_of_make() {
             ["make", target] => {
                 assert!(makefile.contains(&format!("\n{target}: ")), "{line}: no such target");
             }
-            ["cage-send" | "cage-poll", ..] => {}
+            ["cage-send" | "cage-poll" | "cage", ..] => {}
             _ => panic!("nothing proves the command `{line}`"),
         }
     }
@@ -92,8 +93,39 @@ fn the_commands_of_the_agent_run_as_the_readme_shows_them() {
 }
 
 fn in_shell(commands: &str, folder: &Path) -> Output {
-    let path = format!("{}:{}", programs().display(), std::env::var("PATH").unwrap());
+    let path = path_with(&programs());
     Command::new("sh").args(["-ec", commands]).env("PATH", path).env("CAGE_DIR", folder).output().unwrap()
+}
+
+/// What `cage` says when it has understood a command line, and finds itself inside a cage, where it does nothing.
+const UNDERSTOOD: &str = "this is the inside of a cage";
+
+#[test]
+fn the_command_understands_what_the_readme_shows() {
+    let folder = programs_of_this_build();
+    if !folder.join("cage").is_file() {
+        return skip("the_command_understands_what_the_readme_shows", "the feature `cli` is not built");
+    }
+    let lines: Vec<_> = shell_blocks().iter().flat_map(|block| block.lines()).map(str::to_owned).collect();
+    let lines: Vec<_> = lines.iter().filter(|line| line.starts_with("cage ")).collect();
+    assert!(lines.len() > 5, "{lines:?}");
+    for line in lines {
+        let mut command = Command::new("sh");
+        let output =
+            command.args(["-c", line]).env("PATH", path_with(&folder)).env("TRUSTY_CAGE", "1").output();
+        let said = String::from_utf8(output.unwrap().stderr).unwrap();
+        assert!(said.contains(UNDERSTOOD), "{line}: {said}");
+    }
+}
+
+/// Where cargo puts the programs that it builds together with this test.
+fn programs_of_this_build() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    test.parent().and_then(Path::parent).unwrap().to_owned()
+}
+
+fn path_with(folder: &Path) -> String {
+    format!("{}:{}", folder.display(), std::env::var("PATH").unwrap())
 }
 
 #[test]
