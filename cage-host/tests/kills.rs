@@ -1,0 +1,171 @@
+//! A host program that is killed at each step of what it asks of the engine, and what cleaning up makes of the rest.
+//!
+//! The program is this test program itself, started for one deed. `CAGE_SOAK=1` takes every step of the longer deeds.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is a failure with a line number")]
+
+mod support;
+
+use std::env;
+use std::process::Command as BlockingCommand;
+
+use cage_host::{Cage, CageSpec, CageState, Host};
+use support::cut::killed_at;
+use support::{Stage, image, write_tree};
+use tokio::process::Command;
+
+/// Tell the program what to do, with which cage, and with which new name or folder.
+const DEED: &str = "CAGE_TEST_DEED";
+const NAME: &str = "CAGE_TEST_NAME";
+const OTHER: &str = "CAGE_TEST_OTHER";
+
+/// Far more steps than any deed has.
+const MOST_STEPS: usize = 200;
+
+#[tokio::test]
+#[ignore = "it is the program that the other tests start and kill"]
+async fn the_program_that_is_killed() {
+    let [deed, name, other] = [DEED, NAME, OTHER].map(|variable| env::var(variable).unwrap());
+    let host = Host::connect().await.unwrap();
+    let cage = async || host.cage(&name).await.unwrap();
+    match deed.as_str() {
+        "create" => drop(host.create(CageSpec::from_dir(&name, other).image(image())).await.unwrap()),
+        "destroy" => cage().await.destroy().await.unwrap(),
+        "snapshot" => drop(host.snapshot(&cage().await, &other).await.unwrap()),
+        "fork" => drop(host.fork(&cage().await, &other).await.unwrap()),
+        unknown => panic!("no deed: {unknown}"),
+    }
+}
+
+fn program(deed: &str, name: &str, other: &str) -> Command {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args(["the_program_that_is_killed", "--exact", "--ignored"]);
+    command.env(DEED, deed).env(NAME, name).env(OTHER, other);
+    command
+}
+
+/// Every step, or every third one of a deed with many.
+fn stride(short: bool) -> usize {
+    if short || env::var("CAGE_SOAK").as_deref() == Ok("1") { 1 } else { 3 }
+}
+
+/// What Docker has under a cage's or a snapshot's name, whatever the library says.
+fn in_docker(name: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for kind in [&["container", "ls", "--all"][..], &["image", "ls"], &["volume", "ls"], &["network", "ls"]] {
+        let filter = format!("label=dev.cage.name={name}");
+        let listed =
+            BlockingCommand::new("docker").args(kind).args(["--quiet", "--filter", &filter]).output();
+        let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+        found.extend(listed.lines().map(|id| format!("{} {id}", kind[0])));
+    }
+    found
+}
+
+/// Checks that a cage is there as a whole, if it is there at all, and removes it.
+async fn all_or_nothing(stage: &Stage, name: &str, file: &str) -> bool {
+    let Ok(cage) = stage.host.cage(name).await else {
+        assert_eq!(in_docker(name), Vec::<String>::new());
+        return false;
+    };
+    assert_eq!(stage.agent(&cage, &["cat", file]), "content");
+    assert!(stage.agent(&cage, &["git", "log", "--format=%s"]).starts_with("baseline"));
+    cage.destroy().await.unwrap();
+    assert_eq!(in_docker(name), Vec::<String>::new());
+    true
+}
+
+#[tokio::test]
+async fn leaves_a_whole_cage_or_nothing_wherever_its_creator_is_killed() {
+    let Some(stage) = Stage::docker().await else { return };
+    let project = tempfile::tempdir().unwrap();
+    write_tree(project.path(), &[("file", "content"), ("other/file", "x")]);
+    let name = stage.name("create");
+    let mut whole = 0;
+    for step in 1..MOST_STEPS {
+        let killed = killed_at(step, &mut program("create", &name, project.path().to_str().unwrap())).await;
+        stage.host.gc().await.unwrap();
+        let there = all_or_nothing(&stage, &name, "file").await;
+        whole += usize::from(there);
+        if !killed {
+            assert!(there && step > 10, "created in {step} steps");
+            assert!(whole <= 2, "whole {whole} times, but only the last step makes it so");
+            return;
+        }
+    }
+    panic!("it never ends");
+}
+
+async fn cage_with_a_file(stage: &Stage, story: &str) -> Cage {
+    let cage = stage.empty_cage(story).await;
+    stage.agent(&cage, &["sh", "-c", "printf content > file"]);
+    cage
+}
+
+#[tokio::test]
+async fn can_destroy_a_cage_wherever_an_earlier_try_was_killed() {
+    let Some(stage) = Stage::docker().await else { return };
+    for step in 1..MOST_STEPS {
+        let name = cage_with_a_file(&stage, "destroy").await.name().to_string();
+        let killed = killed_at(step, &mut program("destroy", &name, "")).await;
+        all_or_nothing(&stage, &name, "file").await;
+        if !killed {
+            return assert!(step > 4, "destroyed in {step} steps");
+        }
+    }
+    panic!("it never ends");
+}
+
+#[tokio::test]
+async fn leaves_a_whole_fork_or_nothing_wherever_its_maker_is_killed() {
+    let Some(stage) = Stage::docker().await else { return };
+    let cage = cage_with_a_file(&stage, "origin").await;
+    let name = stage.name("fork");
+    for step in (1..MOST_STEPS).step_by(stride(false)) {
+        let killed = killed_at(step, &mut program("fork", cage.name().as_str(), &name)).await;
+        stage.host.gc().await.unwrap();
+        let there = all_or_nothing(&stage, &name, "file").await;
+        assert_eq!(cage.state().await.unwrap(), CageState::Running, "the origin is held at step {step}");
+        if !killed {
+            assert!(there && step > 15, "forked in {step} steps");
+            return cage.destroy().await.unwrap();
+        }
+    }
+    panic!("it never ends");
+}
+
+#[tokio::test]
+async fn leaves_a_whole_snapshot_or_nothing_wherever_its_maker_is_killed() {
+    let Some(stage) = Stage::docker().await else { return };
+    let cage = cage_with_a_file(&stage, "snapped").await;
+    let name = stage.name("snapshot");
+    for step in (1..MOST_STEPS).step_by(stride(false)) {
+        let killed = killed_at(step, &mut program("snapshot", cage.name().as_str(), &name)).await;
+        stage.host.gc().await.unwrap();
+        assert_eq!(cage.state().await.unwrap(), CageState::Running, "the origin is held at step {step}");
+        let there = in_docker(&name);
+        if !there.is_empty() {
+            let fork = stage.host.fork_snapshot(&name, &stage.name("check")).await.unwrap();
+            assert_eq!(stage.agent(&fork, &["cat", "file"]), "content");
+            fork.destroy().await.unwrap();
+            stage.host.remove_snapshot(&name).await.unwrap();
+        }
+        assert_eq!(in_docker(&name), Vec::<String>::new());
+        assert_eq!(helpers(&cage), "", "left at step {step}");
+        if !killed {
+            assert!(!there.is_empty() && step > 20, "made in {step} steps");
+            return cage.destroy().await.unwrap();
+        }
+    }
+    panic!("it never ends");
+}
+
+/// The containers that were made to copy a cage.
+fn helpers(cage: &Cage) -> String {
+    let list =
+        "docker ps --all --quiet --filter label=dev.cage.pauses=$(docker inspect --format '{{.Id}}' $1)";
+    let container = format!("isolated-dev-{}", cage.name());
+    let listed = BlockingCommand::new("sh").args(["-c", list, "sh", &container]).output().unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+    String::from_utf8(listed.stdout).unwrap()
+}
