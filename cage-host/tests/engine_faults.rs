@@ -5,10 +5,10 @@
 
 mod support;
 
-use cage_host::{Cage, CageError, CageSpec, EngineError, Error, Host, Network, Result};
+use cage_host::{Cage, CageError, CageSpec, CageState, EngineError, Error, Host, Network, Result};
 use rustix::process::Signal;
 use support::engine::PrivateEngine;
-use support::numbers::{error, expect, send, send_meanwhile};
+use support::numbers::{docker, error, expect, send, send_meanwhile};
 use support::{image, slow_project};
 
 /// One engine for all of these: filling it with the image is what takes the time.
@@ -21,6 +21,7 @@ async fn stands_an_engine_that_stops_dies_comes_back_and_has_no_room() {
     goes_on_with_an_engine_that_was_stopped_for_a_while(&engine, &cage).await;
     goes_on_with_an_engine_that_was_killed_and_started_again(&mut engine, &cage).await;
     leaves_nothing_when_the_engine_has_no_room(&engine, &host).await;
+    leaves_nothing_when_there_is_no_room_for_a_copy(&engine, &host, &cage).await;
     gives_up_on_an_engine_that_stays_stopped(&engine, &host, &cage).await;
     cage.destroy().await.unwrap();
     assert!(host.list().await.unwrap().is_empty());
@@ -54,6 +55,23 @@ async fn leaves_nothing_when_the_engine_has_no_room(engine: &PrivateEngine, host
     let names: Vec<_> = host.list().await.unwrap().into_iter().map(|cage| cage.name.to_string()).collect();
     assert_eq!(names, ["engine"]);
     assert!(engine.free_bytes() > 100 << 20, "the room was given back");
+}
+
+/// What the cage holds fits into the engine's disk once, but not twice.
+async fn leaves_nothing_when_there_is_no_room_for_a_copy(engine: &PrivateEngine, host: &Host, cage: &Cage) {
+    let before = engine.free_bytes();
+    let large = (before / 10 * 6).to_string();
+    let container = format!("isolated-dev-{}", cage.name());
+    let fill = r#"head -c "$1" /dev/urandom > ~/project/large"#;
+    docker(Some(engine.endpoint()), &["exec", &container, "sh", "-c", fill, "sh", &large]);
+    let full = "the cage's disk is full, cannot copy the home of the cage; free space, then try again";
+    assert_eq!(host.snapshot(cage, "no-room").await.unwrap_err().to_string(), full);
+    assert_eq!(host.fork(cage, "no-room").await.unwrap_err().to_string(), full);
+    assert!(host.snapshots().await.unwrap().is_empty());
+    assert_eq!(host.list().await.unwrap().len(), 1);
+    assert_eq!(cage.state().await.unwrap(), CageState::Running);
+    docker(Some(engine.endpoint()), &["exec", &container, "sh", "-c", "rm ~/project/large"]);
+    assert!(engine.free_bytes() > before / 10 * 9, "the room was given back");
 }
 
 /// Time passes at once here whenever nothing else happens, and a stopped engine does nothing.

@@ -83,3 +83,47 @@ async fn prints_the_stream_of_an_agent_in_the_foreground() {
     let shown = run(&stage, "foreground", &[task.to_str().unwrap(), "--script", script], &[]).await;
     insta::assert_snapshot!(shown, @"say hello");
 }
+
+#[tokio::test]
+async fn tries_two_things_from_one_state() {
+    let Some(stage) = Stage::docker().await else { return };
+    let project = tempfile::tempdir().unwrap();
+    write_tree(project.path(), &[("a", "hello")]);
+    let shown = run(&stage, "fork", &[project.path().to_str().unwrap()], &[]).await;
+    insta::assert_snapshot!(shown, @r"
+    kept NAME as NAME-before
+    NAME-one differs in 0 files
+    NAME-two differs in 0 files
+    ");
+}
+
+#[tokio::test]
+async fn lists_what_there_is() {
+    let Some(stage) = Stage::docker().await else { return };
+    let cage = stage.empty_cage("listed").await;
+    let output = Command::new(example("cleanup")).arg("--gc").output().await.unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    let line = shown.lines().find(|line| line.starts_with(cage.name().as_str())).unwrap();
+    let expected = format!("{} from {}: running, 0 minutes old, 0 MB", cage.name(), image());
+    assert_eq!(line, expected);
+    cage.destroy().await.unwrap();
+}
+
+#[tokio::test]
+async fn brings_home_what_was_in_a_stopped_cage() {
+    let Some(stage) = Stage::docker().await else { return };
+    let cage = stage.empty_cage("salvaged").await;
+    let work = "printf made > made; cage-send progress_update --status halfway";
+    stage.agent(&cage, &["sh", "-c", work]);
+    cage.stop(Duration::ZERO).await.unwrap();
+    let project = tempfile::tempdir().unwrap();
+    let mut command = Command::new(example("salvage"));
+    let command = command.arg(project.path()).args(["--name", cage.name().as_str()]);
+    let output = timeout(PATIENCE, command.output()).await.unwrap().unwrap();
+    let shown = String::from_utf8(output.stdout).unwrap();
+    for told in ["the cage is stopped", "A made\n", r#""status":"halfway""#, "wrote 1 files"] {
+        assert!(shown.contains(told), "no {told:?} in {shown}");
+    }
+    assert_eq!(std::fs::read_to_string(project.path().join("made")).unwrap(), "made");
+    assert!(!stage.has(cage.name().as_str()).await);
+}
