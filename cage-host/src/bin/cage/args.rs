@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox, run, salvage, stop,
+    auth, create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox, run,
+    salvage, stop,
 };
 use crate::exit;
 
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Start(stop::StartArgs),
     /// Bring home what is in a cage that does not run
     Salvage(salvage::Args),
+    /// Copy a subscription's credentials into a cage again, or see whether there are any
+    Auth(auth::Args),
     /// Remove a cage with everything in it
     Destroy(destroy::Args),
     /// Build the image that cages are created from

@@ -1,7 +1,8 @@
 //! From a command to what does it.
 
 use super::{
-    create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox, run, salvage, stop,
+    auth, create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox, run,
+    salvage, stop,
 };
 use crate::args::Command;
 use crate::context::Context;
@@ -23,6 +24,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Exit
         Command::Stop(args) => stop::stop(&args, context).await,
         Command::Start(args) => stop::start(&args, context).await,
         Command::Salvage(args) => salvage::run(&args, context).await,
+        Command::Auth(args) => auth::run(&args, context).await,
         Command::Destroy(args) => destroy::run(&args, context).await,
         Command::BuildImage(args) => image::run(args, context).await,
         Command::Run(args) => run::run(&args, context).await,

@@ -1,11 +1,12 @@
 //! `cage launch`.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cage_host::{MAX_PROMPT_BYTES, Task};
 use serde::Serialize;
 
+use super::auth::AuthMode;
 use super::follow::{Wait, until_done};
 use super::input::{assignment, read_text};
 use crate::context::Context;
@@ -26,6 +27,9 @@ pub(crate) struct Args {
     /// Return once the agent is at work, instead of showing its messages until it is done
     #[arg(long)]
     background: bool,
+    /// Do not tell the agent how to send messages
+    #[arg(long)]
+    no_inject_messaging: bool,
     #[command(flatten)]
     limits: Limits,
 }
@@ -40,11 +44,17 @@ pub(crate) struct Work {
     /// File with the task, or - for the standard input
     #[arg(long, value_name = "FILE")]
     prompt_file: Option<PathBuf>,
+    /// Go on with the last task, after a stop or a crash
+    #[arg(long)]
+    resume: bool,
 }
 
 /// What the agent gets beside the task.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Limits {
+    /// How the agent signs in; with whatever this environment has, unless given
+    #[arg(long, value_enum)]
+    auth_mode: Option<AuthMode>,
     /// Environment variable of the agent; credentials are passed on without this
     #[arg(long = "env", value_name = "K=V", value_parser = assignment)]
     env: Vec<(String, String)>,
@@ -73,19 +83,23 @@ impl Answer for Launched<'_> {
 }
 
 impl Work {
-    fn text(&self) -> Result<String, Failure> {
+    fn task(&self) -> Result<Task, Failure> {
         match (&self.prompt, &self.prompt_file) {
-            (Some(text), _) => Ok(text.clone()),
-            (None, Some(file)) => read_text(file, MAX_PROMPT_BYTES),
-            (None, None) => Ok(String::new()),
+            (Some(text), _) => Ok(Task::new(text)),
+            (None, Some(file)) if file == Path::new("-") => Ok(Task::new(read_text(file, MAX_PROMPT_BYTES)?)),
+            (None, Some(file)) => Ok(Task::from_file(file)),
+            (None, None) => Ok(Task::resume()),
         }
     }
 }
 
 impl Limits {
-    /// Makes a task of a text and these limits, with the credentials of this process's environment.
-    pub(super) fn task(&self, text: String) -> Task {
-        let mut task = Task::new(text).env_from_host();
+    /// Adds these limits to a task, and what it signs in with.
+    pub(super) fn apply(&self, task: Task) -> Result<Task, Failure> {
+        let mut task = match self.auth_mode {
+            Some(mode) => task.credential(mode.credential()?),
+            None => task.env_from_host(),
+        };
         for (name, value) in &self.env {
             task = task.env(name, value);
         }
@@ -95,10 +109,17 @@ impl Limits {
         if let Some(turns) = self.max_turns {
             task = task.max_turns(turns);
         }
-        match self.max_budget_usd {
+        Ok(match self.max_budget_usd {
             Some(budget) => task.max_budget_usd(budget),
             None => task,
-        }
+        })
+    }
+}
+
+impl Args {
+    fn task(&self) -> Result<Task, Failure> {
+        let task = self.limits.apply(self.work.task()?)?;
+        Ok(if self.no_inject_messaging { task.without_instructions() } else { task })
     }
 }
 
@@ -106,7 +127,7 @@ impl Limits {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let screen = context.screen();
     let cage = context.cage(&args.name).await?;
-    let task = args.limits.task(args.work.text()?);
+    let task = args.task()?;
     // One that was stopped goes on; one that runs is no error.
     cage.start().await?;
     let progress = Progress::begin(screen, &format!("launching the agent in {} …", args.name));

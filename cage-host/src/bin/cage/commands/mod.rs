@@ -1,3 +1,4 @@
+pub(crate) mod auth;
 pub(crate) mod create;
 pub(crate) mod destroy;
 pub(crate) mod diff;

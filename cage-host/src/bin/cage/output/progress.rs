@@ -38,6 +38,13 @@ impl Progress {
             None => self.screen.say(what),
         }
     }
+
+    /// Says how far it is. Elsewhere than on a terminal that would be noise.
+    pub(crate) fn detail(&self, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(shown(what));
+        }
+    }
 }
 
 impl Drop for Progress {

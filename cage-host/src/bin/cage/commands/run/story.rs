@@ -1,7 +1,7 @@
 //! The way from a task to its end.
 
 use cage_host::message::Payload;
-use cage_host::{Cage, Delivery, Follower};
+use cage_host::{Cage, Delivery, Follower, Task};
 
 use super::args::Args;
 use super::ending::{self, Next};
@@ -73,7 +73,7 @@ impl Story<'_> {
 
     async fn launch(&self) -> Result<Follower, Failure> {
         let progress = Progress::begin(self.screen, "launching the agent …");
-        self.cage.launch(self.args.limits.task(self.args.task.clone())).await?;
+        self.cage.launch(self.args.limits.apply(Task::new(&self.args.task))?).await?;
         drop(progress);
         self.screen.stream(&Event::Launched { cage: self.name() })?;
         Ok(self.cage.outbox().consumer(CONSUMER).follow().await?)
