@@ -10,6 +10,7 @@ use super::content::{Content, Gap};
 use super::cursor_store::CursorStore;
 use super::ledger::Ledger;
 use super::line::Line;
+use super::listing::Entry;
 use crate::error::{IoContext as _, Result};
 
 /// Something out of an outbox.
@@ -92,6 +93,14 @@ impl Shared {
         }
         let gap = gap.map(|gap| self.delivery(String::new(), None, Content::Gap(gap)));
         gap.into_iter().chain([self.delivery(name, entry, content)]).collect()
+    }
+
+    /// Makes deliveries of a listed file. What is no message yet has nothing to acknowledge, since it may become one.
+    pub(super) fn listed(self: &Arc<Self>, entry: Entry) -> Vec<Delivery> {
+        match (entry.name.parse(), entry.content) {
+            (Ok(name), Content::Message(message)) => self.deliveries(Line::Message(name, message)),
+            (_, content) => vec![self.delivery(entry.name, None, content)],
+        }
     }
 
     fn delivery(self: &Arc<Self>, name: String, entry: Option<EntryName>, content: Content) -> Delivery {

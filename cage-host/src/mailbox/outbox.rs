@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::cursor_store::CursorStore;
-use super::delivery::Delivery;
+use super::delivery::{Delivery, Shared};
 use super::follower::{Follower, Reading};
 use super::ledger::Ledger;
 use super::listing::{self, Listing, Select};
@@ -54,14 +54,45 @@ impl Outbox {
     ///
     /// Everything else is reported by [`Follower::next`].
     pub async fn follow(self) -> Result<Follower> {
+        let (key, ledger) = self.load().await?;
+        Ok(Follower::start(Reading::new(self.place, ledger, self.store, key)))
+    }
+
+    /// Returns what this consumer has not acknowledged, without waiting for more: a look where a follower would be too
+    /// much. At most [`MAX_LISTED`](crate::MAX_LISTED) are returned at once.
+    ///
+    /// Acknowledge the messages in their order. A file that is no message may still be about to become one, so it has
+    /// nothing to acknowledge and is returned each time.
+    ///
+    /// ```no_run
+    /// # async fn story(cage: cage_host::Cage) -> cage_host::Result<()> {
+    /// for delivery in cage.outbox().pending().await? {
+    ///     println!("{}", delivery.content());
+    ///     delivery.ack().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Like [`Outbox::follow`] and [`Outbox::list`].
+    pub async fn pending(self) -> Result<Vec<Delivery>> {
+        let (key, ledger) = self.load().await?;
+        let behind = ledger.since().map(|name| Select::all().since(name.as_str()));
+        let listing = self.list(behind.unwrap_or_default()).await?;
+        let shared = Arc::new(Shared::new(ledger, self.store, key));
+        Ok(listing.entries.into_iter().flat_map(|entry| shared.listed(entry)).collect())
+    }
+
+    /// Reads how far the consumer is, and returns it with its key.
+    async fn load(&self) -> Result<(String, Ledger)> {
         let key = self.key()?;
         let store = Arc::clone(&self.store);
         let load = key.clone();
         let text =
             spawn_blocking(move || store.load(&load)).await.unwrap_or_else(|e| Err(std::io::Error::other(e)));
         let text = text.context("read the cursor", key.as_ref())?;
-        let ledger = Ledger::from_text(text.as_deref().unwrap_or_default());
-        Ok(Follower::start(Reading::new(self.place, ledger, self.store, key)))
+        Ok((key, Ledger::from_text(text.as_deref().unwrap_or_default())))
     }
 
     /// Waits until there is a message of a type that this consumer has not acknowledged, and returns the first one.

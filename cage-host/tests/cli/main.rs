@@ -10,3 +10,4 @@ mod orders;
 mod schema;
 #[path = "../support/mod.rs"]
 mod support;
+mod whole_way;

@@ -64,6 +64,105 @@ fn shows_messages_as_they_come_and_ends_as_the_task_did() {
 }
 
 #[test]
+fn shows_new_messages_once_and_all_of_them_when_asked() {
+    let Some(desk) = Desk::with_cage("new") else { return };
+    let name = desk.name();
+    for status in ["one", "two"] {
+        desk.agent(&["cage-send", "progress_update", "--status", status]);
+    }
+    for _ in 0..2 {
+        let look = desk.json("messages", &["outbox", name]);
+        assert_eq!(look.as_array().unwrap().len(), 2, "a look for programs takes nothing away");
+    }
+    let shown = desk.run(&["outbox", name]).succeeds().stdout;
+    assert!(shown.contains("one") && shown.contains("two"), "{shown}");
+    assert_eq!(desk.run(&["outbox", name]).succeeds().stdout, "no messages\n");
+    assert_eq!(desk.json("messages", &["outbox", name, "--all"]).as_array().unwrap().len(), 2);
+    desk.agent(&["sh", "-c", "echo nonsense > ~/.cage/outbox/2030-01-01T00-00-00.000Z.json"]);
+    assert!(desk.run(&["outbox", name]).succeeds().stderr.contains("not a message"));
+}
+
+#[test]
+fn answers_the_last_open_question() {
+    let Some(desk) = Desk::with_cage("answer") else { return };
+    let name = desk.name();
+    desk.run(&["answer", name, "--from", "."]).ends_with(1);
+    for id in ["first", "second"] {
+        desk.agent(&[
+            "cage-send",
+            "info_request",
+            "--request-id",
+            id,
+            "--description",
+            "d",
+            "--paths", "README.md", "--paths", "/etc/passwd",
+        ]);
+    }
+    let answer = desk.json("answer", &["answer", name, "--from", "."]);
+    assert_eq!((&answer["request_id"], &answer["sent"][0]), (&"second".into(), &"README.md".into()));
+    assert_eq!(answer["refused"][0]["path"], "/etc/passwd");
+    assert_eq!(desk.json("answer", &["answer", name, "--from", "."])["request_id"], "first");
+    desk.run(&["answer", name, "--from", "."]).ends_with(1);
+    assert_eq!(desk.json("answer", &["answer", name, "second", "--from", "."])["request_id"], "second");
+}
+
+#[test]
+fn makes_a_branch_and_texts_of_the_agents_commits() {
+    let Some(desk) = Desk::with_engine("branch") else { return };
+    let git = |arguments: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        let output = git
+            .args(["-c", "user.name=t", "-c", "user.email=t@t"])
+            .args(arguments)
+            .current_dir(desk.path("project"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "begin"]);
+    desk.create();
+    desk.agent(&["sh", "-c", "echo more >> README.md && git commit --quiet --all --message 'Say more'"]);
+    let name = desk.name();
+    assert_eq!(desk.json("branch", &["branch", name, "work"])["commits"], 1);
+    assert!(git(&["show", "work"]).contains("+more"));
+    assert_eq!(git(&["status", "--porcelain"]), "", "the working tree is as it was");
+    assert!(desk.run(&["patch", name, "--stdout"]).succeeds().stdout.contains("+more"));
+    let patches = desk.json("patch", &["patch", name, "--output-dir", "out"]);
+    assert_eq!(patches["commits"][0]["file"], "out/0001-say-more.patch");
+    assert!(fs::read_to_string(desk.path("project/out/0001-say-more.patch")).unwrap().contains("+more"));
+}
+
+#[test]
+fn says_what_creating_would_do_and_copies_folders_beside_the_project() {
+    let Some(desk) = Desk::with_engine("plan") else { return };
+    fs::create_dir(desk.path("docs")).unwrap();
+    fs::write(desk.path("docs/a.md"), "a").unwrap();
+    let image = image();
+    let create = ["create", "--dir", ".", "--name", desk.name(), "--image", &image, "--add-dir", "../docs"];
+    let plan = desk.json("create-dry-run", &[&create[..], &["--dry-run"]].concat());
+    assert_eq!(plan["copies"].as_array().unwrap().len(), 2);
+    assert_eq!(desk.containers(), "");
+    assert_eq!(desk.json("create", &create)["folders"][0]["place"], "docs");
+    assert_eq!(desk.agent(&["cat", "/home/trustycage/docs/a.md"]), "a");
+}
+
+#[test]
+fn looks_for_what_the_agent_signs_in_with() {
+    let Some(desk) = Desk::with_cage("auth") else { return };
+    let ran = desk.run(&["auth", desk.name(), "--auth-mode", "api_key"]).ends_with(1);
+    assert!(ran.stderr.contains("ANTHROPIC_API_KEY is not set"), "{}", ran.stderr);
+    let mut command = desk.command(&["auth", desk.name(), "--json"]);
+    fs::create_dir(desk.path("project/.claude")).unwrap();
+    fs::write(desk.path("project/.claude/.credentials.json"), r#"{"made":"up"}"#).unwrap();
+    let ran = desk.finish(command.env("HOME", desk.path("project"))).succeeds();
+    schema::check("auth", &serde_json::from_str(&ran.stdout).unwrap());
+    assert_eq!(desk.agent(&["cat", "/home/trustycage/.claude/.credentials.json"]), r#"{"made":"up"}"#);
+}
+
+#[test]
 fn sends_messages_of_each_inward_type() {
     let Some(desk) = Desk::with_cage("inbox") else { return };
     let name = desk.name();

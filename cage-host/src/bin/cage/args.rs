@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    auth, create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox, run,
-    salvage, stop,
+    answer, auth, branch, create, destroy, diff, export, gc, generate, image, inbox, init, launch, list,
+    outbox, run, salvage, stop,
 };
 use crate::exit;
 
@@ -40,10 +40,16 @@ pub(crate) enum Command {
     Outbox(outbox::Args),
     /// Send the agent a message
     Inbox(inbox::Args),
+    /// Answer the agent's question with files
+    Answer(answer::Args),
     /// Show what the agent changed
     Diff(diff::Args),
     /// Write what the agent changed into a folder
     Export(export::Args),
+    /// Make a branch of the agent's commits, in a repository of this machine
+    Branch(branch::BranchArgs),
+    /// Write the agent's commits as text, to be read
+    Patch(branch::PatchArgs),
     /// End the agent and everything else in a cage; its files stay
     Stop(stop::StopArgs),
     /// Let a stopped or paused cage go on

@@ -274,7 +274,7 @@ pub(super) fn name_of(dir: Option<&Path>, ending: &str) -> String {
 }
 
 /// Makes a name of any text: what a name cannot hold becomes a hyphen.
-fn name_from(text: &str, ending: &str) -> String {
+pub(super) fn name_from(text: &str, ending: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     let text: String = text.chars().map(plain).collect();
     let words: Vec<_> = text.split('-').filter(|word| !word.is_empty()).collect();

@@ -1,8 +1,8 @@
 //! From a command to what does it.
 
 use super::{
-    auth, create, destroy, diff, export, gc, generate, image, inbox, init, launch, list, outbox, run,
-    salvage, stop,
+    answer, auth, branch, create, destroy, diff, export, gc, generate, image, inbox, init, launch, list,
+    outbox, run, salvage, stop,
 };
 use crate::args::Command;
 use crate::context::Context;
@@ -19,6 +19,9 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Exit
         Command::Launch(args) => launch::run(args, context).await,
         Command::Outbox(args) => outbox::run(&args, context).await,
         Command::Inbox(args) => inbox::run(&args, context).await,
+        Command::Answer(args) => answer::run(&args, context).await,
+        Command::Branch(args) => branch::branch(&args, context).await,
+        Command::Patch(args) => branch::patch(&args, context).await,
         Command::Diff(args) => diff::run(&args, context).await,
         Command::Export(args) => export::run(&args, context).await,
         Command::Stop(args) => stop::stop(&args, context).await,

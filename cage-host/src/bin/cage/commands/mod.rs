@@ -1,4 +1,6 @@
+pub(crate) mod answer;
 pub(crate) mod auth;
+pub(crate) mod branch;
 pub(crate) mod create;
 pub(crate) mod destroy;
 pub(crate) mod diff;

@@ -27,12 +27,11 @@ impl Serialize for Notice<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.content {
             Content::Message(message) => message.serialize(serializer),
-            Content::Malformed(why) => {
-                serde_json::json!({ "name": self.name, "malformed": why }).serialize(serializer)
+            content @ (Content::Malformed(_) | Content::Oversize) => {
+                serde_json::json!({ "name": self.name, "malformed": content.to_string() })
+                    .serialize(serializer)
             }
-            Content::Notice(text) => serde_json::json!({ "notice": text }).serialize(serializer),
-            // The library may tell of more one day.
-            other => serde_json::json!({ "notice": format!("{other:?}") }).serialize(serializer),
+            about => serde_json::json!({ "notice": about.to_string() }).serialize(serializer),
         }
     }
 }
@@ -41,21 +40,16 @@ impl Answer for Notice<'_> {
     fn show(&self, page: &mut Page) -> fmt::Result {
         match self.content {
             Content::Message(message) => show_message(page, message),
-            Content::Malformed(why) => {
-                page.styled(WARN, "not a message")?;
-                page.line(format_args!("  {}: {why}", self.name))
-            }
-            Content::Notice(text) => {
+            other => {
                 page.styled(WARN, "notice")?;
-                page.line(format_args!("  {text}"))
+                page.line(format_args!("  {} {other}", self.name))
             }
-            other => page.line(format_args!("{other:?}")),
         }
     }
 }
 
 /// Shows a message: time, what it is, what it says.
-fn show_message(page: &mut Page, message: &Envelope) -> fmt::Result {
+pub(crate) fn show_message(page: &mut Page, message: &Envelope) -> fmt::Result {
     page.styled(FAINT, message.timestamp.instant().format("%H:%M:%S"))?;
     page.text("  ")?;
     match &message.payload {

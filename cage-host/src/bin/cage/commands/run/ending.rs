@@ -1,7 +1,7 @@
 //! Revise, look, export, keep or destroy.
 
 use cage_host::message::TaskRevision;
-use cage_host::{Changes, ExportOptions};
+use cage_host::{Base, BranchOptions, Changes, ExportOptions};
 
 use super::event::Event;
 use super::story::Story;
@@ -33,10 +33,11 @@ pub(super) async fn decide(story: &Story<'_>, ended: Option<Ended>) -> Result<Ne
 
 async fn ask(story: &Story<'_>, ended: Option<Ended>) -> Result<Next, Failure> {
     let (question, choices) = match ended {
-        Some(_) => ("what now?", &["revise", "look", "export", "keep", "destroy"][..]),
-        None => {
-            ("paused, the agent works on:", &["watch", "revise", "look", "export", "keep", "destroy"][..])
-        }
+        Some(_) => ("what now?", &["revise", "look", "export", "branch", "keep", "destroy"][..]),
+        None => (
+            "paused, the agent works on:",
+            &["watch", "revise", "look", "export", "branch", "keep", "destroy"][..],
+        ),
     };
     loop {
         match choose(question, choices).await? {
@@ -48,6 +49,7 @@ async fn ask(story: &Story<'_>, ended: Option<Ended>) -> Result<Next, Failure> {
             Some('w') => return Ok(Next::Watch),
             Some('l') => look(story).await?,
             Some('e') => export(story, &changes(story).await?).await?,
+            Some('b') => branch(story).await?,
             Some('d') => return Ok(Next::Destroy),
             _ => return Ok(Next::Keep),
         }
@@ -67,6 +69,13 @@ async fn revise(story: &Story<'_>) -> Result<bool, Failure> {
 async fn look(story: &Story<'_>) -> Result<(), Failure> {
     let changes = changes(story).await?;
     story.screen.answer(&Difference::new(&changes, &story.args.target()).with_text(&changes).await?)
+}
+
+async fn branch(story: &Story<'_>) -> Result<(), Failure> {
+    let patches = story.cage.patches(Base::creation()).await?;
+    let options = BranchOptions::new(format!("cage/{}", story.name()));
+    let branch = patches.branch(&story.args.dir, &options).await?;
+    story.screen.stream(&Event::Branched { cage: story.name(), branch: branch.name, commits: branch.commits })
 }
 
 async fn changes(story: &Story<'_>) -> Result<Changes, Failure> {

@@ -22,6 +22,8 @@ pub(super) enum Event<'a> {
     Revised { cage: &'a str },
     /// The changes were written.
     Exported { cage: &'a str, dir: String, written: usize, deleted: usize, left_out: Vec<String> },
+    /// The commits are a branch.
+    Branched { cage: &'a str, branch: String, commits: usize },
     /// The cage is gone.
     Destroyed { cage: &'a str },
     /// The cage stays.
@@ -50,6 +52,9 @@ impl Answer for Event<'_> {
                 })?;
                 page.styled(GOOD, "exported")?;
                 page.line(format_args!(" {written} written, {deleted} deleted, in {dir}"))
+            }
+            Self::Branched { branch, commits, .. } => {
+                page.line(format_args!("made the branch {branch} with {commits} commits"))
             }
             Self::Destroyed { cage } => page.line(format_args!("destroyed {cage}")),
             Self::Kept { cage } => {
