@@ -6,7 +6,7 @@ use tokio::task::spawn_blocking;
 
 use super::agent_run::AgentRun;
 use super::credential::{self, Credential};
-use super::launch::{launch, run};
+use super::launch::{launch, run, try_agent};
 use super::name::CageName;
 use super::place::Place;
 use super::task::Task;
@@ -103,6 +103,19 @@ impl Cage {
     /// [`AgentRun::finish`].
     pub async fn run(&self, task: Task) -> Result<AgentRun> {
         run(&self.place, &task).await
+    }
+
+    /// Starts Claude Code in the cage just to see that it does and that its hooks are in force, and returns the version
+    /// that it tells, safe to show. No model is asked, and no credential is needed.
+    ///
+    /// # Errors
+    /// - [`CageError::ProgramMissing`](crate::CageError::ProgramMissing),
+    ///   [`CageError::AgentBroken`](crate::CageError::AgentBroken) and
+    ///   [`CageError::HooksBroken`](crate::CageError::HooksBroken) when the image does not have what it must.
+    /// - [`CageError`](crate::CageError) when the cage is stopped or gone, [`EngineError`](crate::EngineError) when the
+    ///   engine fails.
+    pub async fn try_agent(&self) -> Result<String> {
+        try_agent(&self.place).await
     }
 
     /// Copies a subscription's file into the cage again, for example after signing in anew on the host.

@@ -10,6 +10,7 @@ use super::task::{Task, Words};
 use crate::backend::{Exec, Exit, Stdin};
 use crate::error::{CageError, Error, RequestError, Result};
 use crate::mailbox::Inbox;
+use crate::sanitize::sanitize;
 
 const PREPARE: &str = "prepare the agent's task";
 const LAUNCH: &str = "launch the agent";
@@ -59,6 +60,19 @@ if wants claude; then
   fi
 fi
 wants resume || mv \"$cage/task.md.next\" \"$cage/task.md\"";
+
+/// The program of the agent that [`TRY_SCRIPT`] starts.
+const CLAUDE: &str = "claude";
+
+/// Longest text that it may print about its version, in bytes.
+const MAX_VERSION_BYTES: usize = 4 * 1024;
+
+/// The checks of [`PREPARE_SCRIPT`] alone; nothing is written.
+const TRY_SCRIPT: &str = "for program in cage-poll claude; do
+  command -v \"$program\" >/dev/null || { echo \"$program: not found\" >&2; exit 127; }
+done
+claude --version || exit 91
+! grep -qs cage-poll /etc/claude-code/managed-settings.json || cage-poll hook check >/dev/null || exit 92";
 
 /// Starts the rest of the command line in a session of its own and returns once it has written down that it is at
 /// work, or has ended. `$1` is the message folder.
@@ -144,6 +158,21 @@ async fn prepare(place: &Place, task: &Task) -> Result<()> {
         Inbox::new(place.clone()).send(cage_proto::message::TaskRevision::new(words)).await?;
     }
     Ok(())
+}
+
+/// Starts Claude Code just to see that it does, checks its hooks, and returns the version that it tells.
+pub(super) async fn try_agent(place: &Place) -> Result<String> {
+    let exec = Exec::new(PREPARE, ["sh", "-c", TRY_SCRIPT], PREPARE_DEADLINE);
+    match place.exec(exec).await?.collect(MAX_VERSION_BYTES).await {
+        Ok(version) => Ok(sanitize(String::from_utf8_lossy(&version).trim())),
+        Err(Error::Cage(CageError::Exited { code: AGENT_BROKEN, stderr: reason, .. })) => {
+            Err(CageError::AgentBroken { agent: CLAUDE.to_owned(), reason }.into())
+        }
+        Err(Error::Cage(CageError::Exited { code: HOOKS_BROKEN, stderr: reason, .. })) => {
+            Err(CageError::HooksBroken { reason }.into())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn judge(place: &Place, agent: &str, exit: Exit) -> Result<()> {

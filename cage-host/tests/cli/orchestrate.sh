@@ -13,6 +13,7 @@ code_of $TC exists "$CAGE"
 $TC create --dir . --name "$CAGE" --no-attach --auth-mode api_key
 code_of $TC exists "$CAGE"
 [ "$code" -eq 0 ] || fail "the cage is not there: exists said $code"
+$TC launch "$CAGE" --test
 $TC launch "$CAGE" --prompt "Add an option --shout to greet." --background
 
 # Whoever answers questions looks now and then.

@@ -95,7 +95,10 @@ fn answers_the_last_open_question() {
             id,
             "--description",
             "d",
-            "--paths", "README.md", "--paths", "/etc/passwd",
+            "--paths",
+            "README.md",
+            "--paths",
+            "/etc/passwd",
         ]);
     }
     let answer = desk.json("answer", &["answer", name, "--from", "."]);
@@ -160,6 +163,47 @@ fn looks_for_what_the_agent_signs_in_with() {
     let ran = desk.finish(command.env("HOME", desk.path("project"))).succeeds();
     schema::check("auth", &serde_json::from_str(&ran.stdout).unwrap());
     assert_eq!(desk.agent(&["cat", "/home/trustycage/.claude/.credentials.json"]), r#"{"made":"up"}"#);
+}
+
+#[test]
+fn launches_nothing_to_see_whether_the_agent_starts() {
+    let Some(desk) = Desk::with_cage("try") else { return };
+    let tried = desk.json("launch-test", &["launch", desk.name(), "--test"]);
+    assert!(tried["version"].as_str().unwrap().contains("Claude Code"), "{tried}");
+}
+
+#[test]
+fn brings_host_changes_in_and_caches_out() {
+    let Some(desk) = Desk::with_cage("sync") else { return };
+    let name = desk.name();
+    fs::write(desk.path("project/README.md"), "from the host\n").unwrap();
+    assert_eq!(desk.json("sync", &["sync", name])["written"][0], "README.md");
+    assert_eq!(desk.agent(&["cat", "README.md"]), "from the host\n");
+    fs::write(desk.path("project/greet"), "host\n").unwrap();
+    desk.agent(&["sh", "-c", "echo cage > greet; mkdir __pycache__; echo x > __pycache__/x.pyc"]);
+    let ran = desk.run(&["sync", name]).ends_with(1);
+    assert!(ran.stdout.contains("conflict greet"), "{}", ran.stdout);
+    assert_eq!(desk.json("tidy", &["tidy", name])["folders"][0], "__pycache__");
+}
+
+#[test]
+fn keeps_a_state_and_makes_cages_of_it() {
+    let Some(desk) = Desk::with_cage("copy") else { return };
+    let name = desk.name();
+    let (kept, first, second) = (format!("{name}-s"), format!("{name}-a"), format!("{name}-b"));
+    desk.agent(&["sh", "-c", "echo changed > README.md"]);
+    desk.json("snapshot", &["snapshot", name, &kept]);
+    let all = desk.json("snapshots", &["snapshots"]);
+    assert!(all.as_array().unwrap().iter().any(|snapshot| snapshot["snapshot"] == kept.as_str()));
+    desk.json("fork", &["fork", name, &first]);
+    desk.json("fork", &["fork", "--snapshot", &kept, &second]);
+    for copy in [first, second] {
+        let shown = desk.run(&["diff", &copy]).succeeds().stdout;
+        assert!(shown.contains("M README.md"), "{shown}");
+        desk.run(&["destroy", &copy, "--yes"]).succeeds();
+    }
+    let left = desk.json("snapshots", &["snapshots", "--remove", &kept]);
+    assert!(!left.to_string().contains(&kept), "{left}");
 }
 
 #[test]

@@ -86,7 +86,9 @@ fn goes_the_whole_way_in_one_command() {
     let shown = desk.finish(&mut command).succeeds().stdout;
     let events: Vec<serde_json::Value> =
         shown.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    events.iter().for_each(|event| schema::check("run", event));
+    for event in &events {
+        schema::check("run", event);
+    }
     let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
     assert_eq!(
         names,

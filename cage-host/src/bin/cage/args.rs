@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    answer, auth, branch, create, destroy, diff, export, gc, generate, image, inbox, init, launch, list,
-    outbox, run, salvage, stop,
+    answer, auth, branch, copies, create, destroy, diff, export, gc, generate, image, inbox, init, launch,
+    list, outbox, run, salvage, stop, sync,
 };
 use crate::exit;
 
@@ -50,6 +50,16 @@ pub(crate) enum Command {
     Branch(branch::BranchArgs),
     /// Write the agent's commits as text, to be read
     Patch(branch::PatchArgs),
+    /// Bring into a cage what changed on this machine
+    Sync(sync::Args),
+    /// Remove caches from the project in a cage
+    Tidy(sync::TidyArgs),
+    /// Keep the state of a cage
+    Snapshot(copies::SnapshotArgs),
+    /// List what was kept, or remove some of it
+    Snapshots(copies::SnapshotsArgs),
+    /// Make another cage of a cage or of a snapshot
+    Fork(copies::ForkArgs),
     /// End the agent and everything else in a cage; its files stay
     Stop(stop::StopArgs),
     /// Let a stopped or paused cage go on

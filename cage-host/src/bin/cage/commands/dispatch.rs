@@ -1,8 +1,8 @@
 //! From a command to what does it.
 
 use super::{
-    answer, auth, branch, create, destroy, diff, export, gc, generate, image, inbox, init, launch, list,
-    outbox, run, salvage, stop,
+    answer, auth, branch, copies, create, destroy, diff, export, gc, generate, image, inbox, init, launch,
+    list, outbox, run, salvage, stop, sync,
 };
 use crate::args::Command;
 use crate::context::Context;
@@ -24,6 +24,11 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Exit
         Command::Patch(args) => branch::patch(&args, context).await,
         Command::Diff(args) => diff::run(&args, context).await,
         Command::Export(args) => export::run(&args, context).await,
+        Command::Sync(args) => sync::run(&args, context).await,
+        Command::Tidy(args) => sync::tidy(&args, context).await,
+        Command::Snapshot(args) => copies::snapshot(&args, context).await,
+        Command::Snapshots(args) => copies::snapshots(&args, context).await,
+        Command::Fork(args) => copies::fork(&args, context).await,
         Command::Stop(args) => stop::stop(&args, context).await,
         Command::Start(args) => stop::start(&args, context).await,
         Command::Salvage(args) => salvage::run(&args, context).await,

@@ -44,6 +44,9 @@ pub(crate) struct Work {
     /// File with the task, or - for the standard input
     #[arg(long, value_name = "FILE")]
     prompt_file: Option<PathBuf>,
+    /// Only see whether the agent starts
+    #[arg(long)]
+    test: bool,
     /// Go on with the last task, after a stop or a crash
     #[arg(long)]
     resume: bool,
@@ -73,6 +76,19 @@ pub(crate) struct Limits {
 struct Launched<'a> {
     name: &'a str,
     launched: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Tried<'a> {
+    name: &'a str,
+    version: String,
+}
+
+impl Answer for Tried<'_> {
+    fn show(&self, page: &mut Page) -> fmt::Result {
+        page.styled(GOOD, "the agent starts")?;
+        page.line(format_args!(" in {}: {}", self.name, self.version))
+    }
 }
 
 impl Answer for Launched<'_> {
@@ -127,6 +143,12 @@ impl Args {
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let screen = context.screen();
     let cage = context.cage(&args.name).await?;
+    if args.work.test {
+        cage.start().await?;
+        let version = cage.try_agent().await?;
+        screen.answer(&Tried { name: &args.name, version })?;
+        return Ok(Exit::Ok);
+    }
     let task = args.task()?;
     // One that was stopped goes on; one that runs is no error.
     cage.start().await?;

@@ -1,6 +1,7 @@
 pub(crate) mod answer;
 pub(crate) mod auth;
 pub(crate) mod branch;
+pub(crate) mod copies;
 pub(crate) mod create;
 pub(crate) mod destroy;
 pub(crate) mod diff;
@@ -16,6 +17,7 @@ pub(crate) mod outbox;
 pub(crate) mod run;
 pub(crate) mod salvage;
 pub(crate) mod stop;
+pub(crate) mod sync;
 
 mod dispatch;
 mod follow;
