@@ -76,15 +76,21 @@ claude --version || exit 91
 
 /// Starts the rest of the command line in a session of its own and returns once it has written down that it is at
 /// work, or has ended. `$1` is the message folder.
+///
+/// A record that is older than the mark was left by an earlier supervisor, which may have had the same process number.
 const START_SCRIPT: &str = "umask 077
 cage=$1; shift
+mark=$cage/.launching
+trap 'rm -f \"$mark\"' EXIT
+: > \"$mark\"
 ! command -v setsid >/dev/null || set -- setsid \"$@\"
 \"$@\" </dev/null >/dev/null 2>\"$cage/supervise.err\" &
 pid=$!
-while kill -0 $pid 2>/dev/null && ! grep -qs \"\\\"supervisor_pid\\\": $pid,\" \"$cage/session.json\"; do
+while kill -0 $pid 2>/dev/null; do
+  [ \"$mark\" -nt \"$cage/session.json\" ] ||
+    ! grep -qs \"\\\"supervisor_pid\\\": $pid,\" \"$cage/session.json\" || exit 0
   sleep 0.02
 done
-kill -0 $pid 2>/dev/null && exit 0
 wait $pid; code=$?
 tail -c 2000 \"$cage/supervise.err\" >&2
 exit $code";
