@@ -105,6 +105,17 @@ async fn bash_completes_a_type_its_flags_and_the_name_of_a_mailbox() {
 }
 
 #[tokio::test]
+async fn fish_completes_a_type_and_its_flags() {
+    let file = share().join(COMPLETIONS[2].1.replace("NAME", "cage-send"));
+    for (typed, offered) in [("cage-send prog", "progress_update\t"), ("cage-send ack --ack", "--acked-id\t")]
+    {
+        let complete = format!("source {}; complete --do-complete '{typed}'", file.display());
+        let shown = run("fish", &["--no-config", "-c", &complete]).await.exits_with(0);
+        assert!(shown.stdout().starts_with(offered), "{typed}: {shown}");
+    }
+}
+
+#[tokio::test]
 async fn the_image_has_them_where_its_shells_look() {
     in_docker("manual", async |_| {
         let mut wanted: Vec<_> = PROGRAMS.map(|program| format!("/usr/share/man/man1/{program}.1")).into();
