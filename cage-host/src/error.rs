@@ -111,6 +111,34 @@ pub enum RequestError {
         /// The cage's name.
         name: String,
     },
+    /// An engine's address is not understood, or asks for something that is refused.
+    #[error(
+        "cannot use `{endpoint}` as an engine's address: {reason}; write unix:///path, tcp://host:port, https://host:port or ssh://user@host"
+    )]
+    Endpoint {
+        /// The address, without a password that it may hold.
+        endpoint: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A Docker context does not exist.
+    #[error("no Docker context `{name}` exists in `{}`; `docker context ls` lists them, DOCKER_CONTEXT names another", folder.display())]
+    NoSuchContext {
+        /// The name asked for.
+        name: String,
+        /// Where contexts are kept.
+        folder: PathBuf,
+    },
+    /// A file that TLS needs cannot be used.
+    #[error(
+        "cannot use the certificate file `{}`: {reason}; DOCKER_CERT_PATH names the folder with ca.pem, and with cert.pem and key.pem for an engine that wants to know who asks", path.display()
+    )]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A value is outside what is allowed.
     #[error("invalid {what}: {reason}")]
     Invalid {

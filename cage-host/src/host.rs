@@ -10,8 +10,10 @@ use crate::cage::{
     self, Cage, CageName, CageSpec, CageState, Copying, CreatePlan, Creation, Place, Snapshot,
 };
 use crate::docker::Engine;
+use crate::doctor::{self, Report};
+use crate::endpoint::Endpoint;
 use crate::error::{RequestError, Result};
-use crate::image::ImageSpec;
+use crate::image::{Build, BuildEvent, ImageSpec};
 use crate::local::{EmbeddedConfig, Folders};
 use crate::mailbox::{CursorStore, MemoryCursors};
 use crate::transfer::Arrival;
@@ -48,22 +50,45 @@ pub struct CageSummary {
 }
 
 impl Host {
-    /// Connects to the Docker engine that `DOCKER_HOST` names (`unix://` or `tcp://`), or to the local socket, and
-    /// agrees with it on an API version.
+    /// Connects to the engine that the environment means, and agrees with it on an API version.
+    ///
+    /// That is the one that the `docker` program would use (`DOCKER_HOST`, a context, the local socket), or else
+    /// rootless Docker's or Podman's: see [`Endpoint::from_env`].
     ///
     /// # Errors
-    /// [`EngineError::Unreachable`](crate::EngineError::Unreachable) when nothing answers there.
+    /// - [`EngineError::Unreachable`](crate::EngineError::Unreachable) when nothing answers there within 10 seconds.
+    /// - Those of [`Endpoint::from_env`] when the environment means none.
     pub async fn connect() -> Result<Self> {
-        Ok(Self::new(Backend::Docker(Engine::connect().await?)))
+        Self::connect_at(&Endpoint::from_env()?).await
     }
 
-    /// Connects to the Docker engine at an endpoint, for example `unix:///run/user/1000/docker.sock` or
-    /// `tcp://127.0.0.1:2375`.
+    /// Connects to the engine at an address: `unix:///run/user/1000/docker.sock`, `tcp://127.0.0.1:2375`,
+    /// `https://build-host:2376` or `ssh://me@build-host`. The forms are those of [`Endpoint::named`].
     ///
     /// # Errors
-    /// [`EngineError::Unreachable`](crate::EngineError::Unreachable) when nothing answers there.
+    /// - [`EngineError::Unreachable`](crate::EngineError::Unreachable) when nothing answers there within 10 seconds.
+    /// - Those of [`Endpoint::named`] when the address or its certificates cannot be used.
     pub async fn connect_to(endpoint: &str) -> Result<Self> {
-        Ok(Self::new(Backend::Docker(Engine::connect_to(endpoint).await?)))
+        Self::connect_at(&Endpoint::named(endpoint)?).await
+    }
+
+    /// Connects to an engine whose endpoint is known.
+    ///
+    /// ```no_run
+    /// # async fn story() -> cage_host::Result<()> {
+    /// use cage_host::{Endpoint, Host};
+    ///
+    /// let endpoint = Endpoint::named("tcp://build-host:2376")?.with_certificates("/etc/cage/certificates")?;
+    /// let host = Host::connect_at(&endpoint).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// - [`EngineError::Unreachable`](crate::EngineError::Unreachable) when nothing answers there within 10 seconds.
+    /// - [`RequestError::Certificate`] when a file of the endpoint's holds no certificate or key.
+    pub async fn connect_at(endpoint: &Endpoint) -> Result<Self> {
+        Ok(Self::new(Backend::Docker(Engine::connect(endpoint).await?)))
     }
 
     /// Uses plain folders and child processes of this machine instead of containers: **no isolation**, for tests and
@@ -86,21 +111,45 @@ impl Host {
         self
     }
 
-    /// Builds an image.
+    /// Builds an image, and returns when it exists.
     ///
     /// # Errors
     /// - [`IoError`](crate::IoError) when the context cannot be read.
     /// - [`EngineError`](crate::EngineError) when the engine or a step of the build fails.
     /// - [`RequestError::Invalid`] on the embedded backend, which has no images.
-    pub async fn build_image(&self, spec: ImageSpec) -> Result<()> {
+    pub async fn build_image(&self, mut spec: ImageSpec) -> Result<()> {
+        let mut listener = std::mem::replace(&mut spec.listener, Box::new(|_| {}));
+        let mut build = self.start_build(spec)?;
+        while let Some(event) = build.next().await {
+            match event? {
+                BuildEvent::Done { .. } => {}
+                line => listener(&line.to_string()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Starts to build an image and returns what tells of it: steps, lines, the end. Call it within a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`RequestError::Invalid`] on the embedded backend, which has no images; all else is told by [`Build::next`].
+    pub fn start_build(&self, spec: ImageSpec) -> Result<Build> {
         match &self.backend {
-            Backend::Docker(engine) => engine.build_image(spec).await,
+            Backend::Docker(engine) => Ok(Build::new(engine.start_build(spec))),
             Backend::Embedded(_) => {
                 let reason =
                     "the embedded backend runs programs of this machine and has no images".to_owned();
                 Err(RequestError::Invalid { what: "image", reason }.into())
             }
         }
+    }
+
+    /// Examines the engine that this host uses: versions, isolation, limits, storage, the default image.
+    ///
+    /// What cannot be found out because the engine does not answer is a finding, too; [`doctor()`](crate::doctor())
+    /// also covers an engine that cannot be connected to. It takes at most three minutes, usually milliseconds.
+    pub async fn doctor(&self) -> Report {
+        doctor::examine(&self.backend).await
     }
 
     /// Creates a cage and commits its project inside as the baseline.

@@ -31,7 +31,9 @@
 //! | `mailbox` | [`Outbox`], [`Follower`], [`Inbox`]: messages by push, answers, cursors on the host |
 //! | `transfer` | [`Changes`], [`Export`]: a project into a cage, and what changed out of it |
 //! | `interactive` | [`Interactive`]: the agent with its own screen, started, driven and attached to |
-//! | `image` | [`ImageSpec`]: what an image is built from |
+//! | `endpoint` | [`Endpoint`]: where an engine listens, by the environment or by an address |
+//! | `image` | [`ImageSpec`], [`Build`]: what an image is built from, and its progress |
+//! | `doctor` | [`doctor()`], [`Report`]: what an engine is made of, and whether it is fit for cages |
 //! | `backend` | one program run in a cage: the primitive below all of the above |
 //! | `docker`, `local` | the two backends; bollard is named in `docker` alone |
 //! | `sanitize` | text from a cage, made safe to show |
@@ -46,6 +48,8 @@
 mod backend;
 mod cage;
 mod docker;
+mod doctor;
+mod endpoint;
 mod error;
 mod host;
 mod image;
@@ -63,9 +67,11 @@ pub use cage::{
     MAX_FOLDER_NAME_BYTES, MAX_FOLDERS, MAX_NAME_BYTES, MAX_PROMPT_BYTES, MAX_STREAM_LINE_BYTES, NameError,
     Network, PlannedCopy, Salvage, SalvagedMessage, Snapshot, Task,
 };
+pub use doctor::{EngineFacts, Finding, OciRuntime, Product, Report, Subject, Verdict, doctor};
+pub use endpoint::Endpoint;
 pub use error::{CageError, EngineError, Error, IoError, RequestError, Result};
 pub use host::{CageSummary, Host};
-pub use image::ImageSpec;
+pub use image::{Build, BuildEvent, ImageSpec};
 pub use interactive::{Interactive, InteractiveAgent, InteractiveError, MAX_TYPED_BYTES, TerminalSize, Turn};
 pub use local::EmbeddedConfig;
 pub use mailbox::{

@@ -1,11 +1,14 @@
 //! The connection to the engine.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
 use tokio::time::timeout;
 
 use super::error::{self, Blame};
+use super::transport::open;
+use crate::endpoint::Endpoint;
 use crate::error::{EngineError, Result};
 
 /// Longest time for one call to the engine; a stuck daemon accepts connections and never answers.
@@ -14,35 +17,26 @@ pub(super) const CALL_DEADLINE: Duration = Duration::from_secs(60);
 /// Longest time for the first answer: an engine that is alive gives its version in milliseconds.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Where an engine listens when `DOCKER_HOST` names no other place.
-const DEFAULT_ENDPOINT: &str = "unix:///var/run/docker.sock";
-
 /// A Docker engine that has answered.
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
     pub(super) docker: Docker,
+    pub(super) endpoint: Arc<Endpoint>,
     /// Processors that the engine has; it refuses a container that asks for more.
     pub(super) cpus: i64,
 }
 
 impl Engine {
-    /// Connects to `DOCKER_HOST`, or to the local socket.
-    pub(crate) async fn connect() -> Result<Self> {
-        let named = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
-        Self::connect_to(named.as_deref().unwrap_or(DEFAULT_ENDPOINT)).await
-    }
-
     /// Connects to an endpoint and agrees on the API version.
-    pub(crate) async fn connect_to(endpoint: &str) -> Result<Self> {
-        let unreachable = |reason: String| EngineError::Unreachable { endpoint: endpoint.to_owned(), reason };
-        let docker = Docker::connect_with_host(endpoint)
-            .map_err(|error| unreachable(error.to_string()))?
-            .with_timeout(CALL_DEADLINE);
+    pub(crate) async fn connect(endpoint: &Endpoint) -> Result<Self> {
+        let unreachable =
+            |reason: String| EngineError::Unreachable { endpoint: endpoint.to_string(), reason };
+        let docker = open(endpoint)?;
         let negotiated = timeout(CONNECT_DEADLINE, docker.negotiate_version())
             .await
             .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_DEADLINE.as_secs())))?
             .map_err(|error| unreachable(error::root_cause(&error)))?;
-        let engine = Self { docker: negotiated, cpus: i64::MAX };
+        let engine = Self { docker: negotiated, endpoint: Arc::new(endpoint.clone()), cpus: i64::MAX };
         let info = engine.call("describe itself", engine.docker.info()).await?;
         Ok(Self { cpus: info.ncpu.unwrap_or(i64::MAX), ..engine })
     }

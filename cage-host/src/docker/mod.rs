@@ -8,6 +8,8 @@
 //! - [`state`]: start, stop, pause.
 //! - [`archive`]: folders of a container, whether it runs or not.
 //! - [`image`]: building the image. [`snapshot`]: images made of cages.
+//! - [`facts`]: what an engine says of itself.
+//! - [`transport`]: the ways to an engine.
 //! - [`error`]: bollard's errors in this crate's words.
 
 mod ability;
@@ -16,9 +18,12 @@ mod client;
 mod container;
 mod error;
 mod exec;
+mod facts;
 mod image;
 mod snapshot;
 mod state;
 mod terminal;
+mod transport;
 
 pub(crate) use client::Engine;
+pub(crate) use image::{BuildNews, BuildSteps};
