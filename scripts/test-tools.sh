@@ -13,7 +13,15 @@ PATH=$PATH:/usr/sbin:/sbin
 TOOLS=(
     strace:strace mkfs.ext4:e2fsprogs c++:g++ shellcheck:shellcheck
     jsonschema:python3-jsonschema jq:jq mandoc:mandoc zsh:zsh fish:fish qemu-aarch64:qemu-user
+    openssl:openssl ssh:openssh-client podman:podman catatonit:catatonit
 )
+
+# Where a service manager runs, installing an ssh server starts one for everybody: that is for its owner to decide.
+if [ ! -d /run/systemd/system ]; then
+    TOOLS+=(sshd:openssh-server)
+elif ! command -v sshd >/dev/null; then
+    die "the tests need an sshd for one of their own on loopback; installing openssh-server also starts one for all, so do it yourself, then run this again"
+fi
 
 missing=()
 for tool in "${TOOLS[@]}"; do

@@ -7,7 +7,11 @@ pub(crate) mod delegate;
 pub(crate) mod engine;
 pub(crate) mod git;
 pub(crate) mod numbers;
+pub(crate) mod podman;
+pub(crate) mod silence;
+pub(crate) mod sshd;
 pub(crate) mod story;
+pub(crate) mod tls;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -176,6 +180,12 @@ pub(crate) fn programs() -> PathBuf {
     let folder = std::env::var_os("CAGE_BIN_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist"), PathBuf::from);
     folder.canonicalize().unwrap_or(folder)
+}
+
+/// The socket of the engine that these tests use: it can only be stood in front of if it is on this machine.
+pub(crate) fn docker_socket() -> PathBuf {
+    let address = cage_host::Endpoint::from_env().unwrap().to_string();
+    PathBuf::from(address.strip_prefix("unix://").expect("these tests need an engine with a socket file"))
 }
 
 /// Writes files, making folders as needed.
