@@ -1,6 +1,6 @@
 //! The report on an engine.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure with a line number")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is a failure with a line number")]
 
 mod support;
 
