@@ -133,7 +133,7 @@ impl Interactive {
     /// - [`InteractiveError::NotTaken`], [`InteractiveError::Interrupted`], [`InteractiveError::TurnFailed`], and
     ///   [`InteractiveError::TurnTimedOut`], after which the turn goes on.
     /// - [`CageError`](crate::CageError) and [`EngineError`](crate::EngineError) as for
-    /// [`Interactive::start`].
+    ///   [`Interactive::start`].
     pub async fn prompt(&self, text: &str, deadline: Duration) -> Result<Turn> {
         let text = typed(text)?;
         let out_of_time = InteractiveError::TurnTimedOut { after: deadline };
