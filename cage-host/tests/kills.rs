@@ -7,9 +7,12 @@
 mod support;
 
 use std::env;
+use std::fs;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
 use std::process::Command as BlockingCommand;
 
-use cage_host::{Cage, CageSpec, CageState, Host};
+use cage_host::{Cage, CageSpec, CageState, EmbeddedConfig, Host};
 use support::cut::killed_at;
 use support::{Stage, image, write_tree};
 use tokio::process::Command;
@@ -26,6 +29,9 @@ const MOST_STEPS: usize = 200;
 #[ignore = "it is the program that the other tests start and kill"]
 async fn the_program_that_is_killed() {
     let [deed, name, other] = [DEED, NAME, OTHER].map(|variable| env::var(variable).unwrap());
+    if deed == "export" {
+        return export(&name, &other).await;
+    }
     let host = Host::connect().await.unwrap();
     let cage = async || host.cage(&name).await.unwrap();
     match deed.as_str() {
@@ -35,6 +41,13 @@ async fn the_program_that_is_killed() {
         "fork" => drop(host.fork(&cage().await, &other).await.unwrap()),
         unknown => panic!("no deed: {unknown}"),
     }
+}
+
+/// Exports what is in the embedded cage below the folder `cages`.
+async fn export(cages: &str, target: &str) {
+    let cage = Host::embedded(&EmbeddedConfig::new(cages, cages)).unwrap().cage("demo").await.unwrap();
+    let changes = cage.diff(target).await.unwrap();
+    cage.export(target, &changes).await.unwrap();
 }
 
 fn program(deed: &str, name: &str, other: &str) -> Command {
@@ -168,4 +181,62 @@ fn helpers(cage: &Cage) -> String {
     let listed = BlockingCommand::new("sh").args(["-c", list, "sh", &container]).output().unwrap();
     assert!(listed.status.success(), "{listed:?}");
     String::from_utf8(listed.stdout).unwrap()
+}
+
+/// The calls by which an export changes a folder, and those that write contents.
+const CHANGING_CALLS: [&str; 8] =
+    ["renameat", "mkdirat", "openat", "fchmod", "copy_file_range", "write", "sendfile", "unlinkat"];
+
+/// Calls of one name after which a program that is still alive is left to end: it is past its export by then.
+const MOST_CALLS: usize = 120;
+
+/// Runs an export that is killed at the `nth` of its calls of a name; says whether it was.
+fn export_killed_at(call: &str, nth: usize, cages: &Path, target: &Path) -> bool {
+    let inject = format!("inject={call}:signal=SIGKILL:when={nth}");
+    let mut command = BlockingCommand::new("strace");
+    command.args(["-f", "-qq", "-o", "/dev/null", "-e", &inject]).arg(env::current_exe().unwrap());
+    command.args(["the_program_that_is_killed", "--exact", "--ignored"]);
+    let output = command.env(DEED, "export").env(NAME, cages).env(OTHER, target).output().unwrap();
+    assert!(output.status.success() || output.status.signal() == Some(9), "{call} {nth}: {output:?}");
+    !output.status.success()
+}
+
+#[tokio::test]
+async fn exports_each_file_as_a_whole_and_leaves_nothing_after_a_repeat_wherever_it_is_killed() {
+    let stage = Stage::embedded();
+    let new = "new".repeat(30_000);
+    let cage = stage.host.create(CageSpec::empty("demo")).await.unwrap();
+    let inside = stage.home(&cage).join("project");
+    write_tree(&inside, &[("a", &new), ("deep/er/b", &new), ("run", "new")]);
+    let cages = inside.ancestors().nth(3).unwrap();
+    let mut in_the_middle = 0;
+    for call in CHANGING_CALLS {
+        for nth in
+            (1..MOST_CALLS).step_by(if call == "openat" || call == "write" { stride(false) } else { 1 })
+        {
+            let target = tempfile::tempdir().unwrap();
+            write_tree(target.path(), &[("a", "old"), ("kept", "kept")]);
+            if !export_killed_at(call, nth, cages, target.path()) {
+                break;
+            }
+            let read = |path: &str| fs::read_to_string(target.path().join(path)).unwrap_or_default();
+            let [a, b] = ["a", "deep/er/b"].map(read);
+            assert!(a == "old" || a == new, "{call} {nth}: half of a file");
+            assert!(b.is_empty() || b == new, "{call} {nth}: half of a file");
+            in_the_middle += usize::from(files(target.path()) != ["a", "kept"]);
+            let changes = cage.diff(target.path()).await.unwrap();
+            cage.export(target.path(), &changes).await.unwrap();
+            assert_eq!(files(target.path()), ["a", "deep/er/b", "kept", "run"], "{call} {nth}");
+        }
+    }
+    assert!(in_the_middle > 5, "only {in_the_middle} were killed in the middle of the export");
+}
+
+/// Every file below a folder.
+fn files(folder: &Path) -> Vec<String> {
+    let listed = BlockingCommand::new("find").arg(folder).args(["-type", "f", "-printf", "%P\\n"]).output();
+    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+    let mut files: Vec<_> = listed.lines().map(str::to_owned).collect();
+    files.sort();
+    files
 }

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use cap_std::fs::{Dir, File, OpenOptions, Permissions, PermissionsExt as _};
 
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
 use super::beneath::{make_folder, open_folder};
 use super::changes::Change;
 use super::protect::{BACKUP_MARK, TEMPORARY_PREFIX};
@@ -78,6 +81,7 @@ impl<'a> Stage<'a> {
             return dir.try_clone();
         }
         let dir = make_folder(self.root, path, &mut self.made)?;
+        sweep(&dir)?;
         self.folder = Some((path.to_owned(), dir.try_clone()?));
         Ok(dir)
     }
@@ -109,6 +113,24 @@ impl Drop for Stage<'_> {
             let _ = self.root.remove_dir(path);
         }
     }
+}
+
+/// Removes what an export left in a folder whose program was killed.
+fn sweep(folder: &Dir) -> io::Result<()> {
+    for entry in folder.entries()? {
+        let name = entry?.file_name();
+        if name.to_str().is_some_and(is_abandoned) {
+            folder.remove_file(&name)?;
+        }
+    }
+    Ok(())
+}
+
+/// Says whether a name is one of an export whose program has ended.
+fn is_abandoned(name: &str) -> bool {
+    let number = name.strip_prefix(TEMPORARY_PREFIX).and_then(|rest| rest.split_once('-'));
+    let pid = number.and_then(|(pid, _)| pid.parse().ok()).and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
 /// Gives an exported file the one of two modes that it may have.
