@@ -2,7 +2,7 @@
 //!
 //! The program is this test program itself, started for one deed. `CAGE_SOAK=1` takes every step of the longer deeds.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is a failure with a line number")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure with a line number")]
 
 mod support;
 
