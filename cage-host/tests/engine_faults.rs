@@ -62,8 +62,8 @@ async fn leaves_nothing_when_there_is_no_room_for_a_copy(engine: &PrivateEngine,
     let before = engine.free_bytes();
     let large = (before / 10 * 6).to_string();
     let container = format!("isolated-dev-{}", cage.name());
-    let fill = r#"head -c "$1" /dev/urandom > ~/project/large"#;
-    docker(Some(engine.endpoint()), &["exec", &container, "sh", "-c", fill, "sh", &large]);
+    let script = r#"head -c "$1" /dev/urandom > ~/project/large"#;
+    docker(Some(engine.endpoint()), &["exec", &container, "sh", "-c", script, "sh", &large]);
     let full = "the cage's disk is full, cannot copy the home of the cage; free space, then try again";
     assert_eq!(host.snapshot(cage, "no-room").await.unwrap_err().to_string(), full);
     assert_eq!(host.fork(cage, "no-room").await.unwrap_err().to_string(), full);
