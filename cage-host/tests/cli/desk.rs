@@ -129,7 +129,7 @@ impl Desk {
 
     /// Everything of this desk that the engine knows, finished or not.
     pub(crate) fn containers(&self) -> String {
-        docker(&["ps", "--all", "--quiet", "--filter", &format!("label=dev.cage.name={}", self.name)])
+        containers_of(&self.name)
     }
 
     pub(crate) fn ran(&self, command: String, output: Output) -> Ran {
@@ -147,11 +147,13 @@ impl Desk {
 impl Drop for Desk {
     fn drop(&mut self) {
         // Where there is no engine nothing can be left in it.
-        let filter = format!("label=dev.cage.name={}", self.name);
-        let list = Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &filter]).output();
-        let left = list.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default();
-        for container in left.split_whitespace() {
-            let _ = Command::new("docker").args(["rm", "--force", "--volumes", container]).output();
+        let format = r#"{{.Label "dev.cage.name"}} {{.ID}}"#;
+        let list = Command::new("docker").args(["ps", "--all", "--format", format]).output();
+        let list = list.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default();
+        // Its copies bear its name and more.
+        for container in list.lines().filter(|line| line.starts_with(&self.name)) {
+            let id = container.rsplit(' ').next().unwrap_or_default();
+            let _ = Command::new("docker").args(["rm", "--force", "--volumes", id]).output();
         }
     }
 }
@@ -186,6 +188,11 @@ pub(crate) fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().unwrap();
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// The containers of a cage, finished or not.
+pub(crate) fn containers_of(name: &str) -> String {
+    docker(&["ps", "--all", "--quiet", "--filter", &format!("label=dev.cage.name={name}")])
 }
 
 /// The program under test.

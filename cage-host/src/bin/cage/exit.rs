@@ -28,7 +28,8 @@ pub(crate) enum Exit {
 pub(crate) const TABLE: &str = "\
 Exit codes:
     0  done; the cage exists; the task is complete
-    1  failed, or the time is up; exists: there is no such cage
+    1  failed, or the time is up; export, sync: conflicts;
+       exists: there is no such cage
     2  outbox --poll, run: the agent went idle
     3  outbox --poll, run: the task is complete with another exit code than 0
    64  the command line could not be understood

@@ -14,7 +14,7 @@ use super::auth::AuthMode;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Answer, GOOD, NAME, Page, Progress, bytes_in_words};
+use crate::output::{Answer, GOOD, NAME, Page, Progress, bytes_in_words, count};
 
 /// Options of `cage create`.
 #[derive(Debug, clap::Args)]
@@ -188,12 +188,12 @@ impl Answer for Created {
         page.styled(GOOD, "created")?;
         page.text(" ")?;
         page.styled(NAME, &self.name)?;
-        page.line(format_args!(" with {} files, {}", self.files, bytes_in_words(self.bytes)))?;
+        page.line(format_args!(" with {}, {}", count(self.files, "file"), bytes_in_words(self.bytes)))?;
         self.left_out
             .iter()
             .try_for_each(|path| page.line(format_args!("  left out {path}: no regular file")))?;
         for folder in &self.folders {
-            page.line(format_args!("  beside it {} with {} files", folder.place, folder.files))?;
+            page.line(format_args!("  beside it {} with {}", folder.place, count(folder.files, "file")))?;
         }
         page.line(format_args!("next:  cage launch {} -p \"…\"", self.name))
     }

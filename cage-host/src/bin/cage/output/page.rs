@@ -83,6 +83,12 @@ impl Page {
     }
 }
 
+/// Counts things in words.
+pub(crate) fn count(number: u64, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
+}
+
 /// Writes a size as a person reads it.
 pub(crate) fn bytes_in_words(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()

@@ -27,7 +27,7 @@ pub(super) async fn decide(story: &Story<'_>, ended: Option<Ended>) -> Result<Ne
     if !story.args.yes || ended != Some(Ended::Complete(0)) {
         return Ok(Next::Keep);
     }
-    export(story, &changes(story).await?).await?;
+    export(story).await?;
     Ok(if story.args.keep { Next::Keep } else { Next::Destroy })
 }
 
@@ -40,18 +40,21 @@ async fn ask(story: &Story<'_>, ended: Option<Ended>) -> Result<Next, Failure> {
         ),
     };
     loop {
-        match choose(question, choices).await? {
-            Some('r') => {
-                if revise(story).await? {
-                    return Ok(Next::Watch);
-                }
-            }
+        let done = match choose(question, choices).await? {
+            Some('r') => match revise(story).await {
+                Ok(true) => return Ok(Next::Watch),
+                other => other.map(|_| ()),
+            },
             Some('w') => return Ok(Next::Watch),
-            Some('l') => look(story).await?,
-            Some('e') => export(story, &changes(story).await?).await?,
-            Some('b') => branch(story).await?,
+            Some('l') => look(story).await,
+            Some('e') => export(story).await,
+            Some('b') => branch(story).await,
             Some('d') => return Ok(Next::Destroy),
             _ => return Ok(Next::Keep),
+        };
+        if let Err(failure) = done {
+            // The result is still there, and there is more than one thing to do with it.
+            story.screen.complain(&failure);
         }
     }
 }
@@ -83,9 +86,9 @@ async fn changes(story: &Story<'_>) -> Result<Changes, Failure> {
     Ok(story.cage.diff(story.args.target()).await?)
 }
 
-async fn export(story: &Story<'_>, changes: &Changes) -> Result<(), Failure> {
-    let target = story.args.target();
-    let export = story.cage.export_with(&target, changes, ExportOptions::default()).await?;
+async fn export(story: &Story<'_>) -> Result<(), Failure> {
+    let (target, changes) = (story.args.target(), changes(story).await?);
+    let export = story.cage.export_with(&target, &changes, ExportOptions::default()).await?;
     let left_out = export.left_out.iter().map(|refused| format!("{}: {}", refused.path, refused.reason));
     story.screen.stream(&Event::Exported {
         cage: story.name(),

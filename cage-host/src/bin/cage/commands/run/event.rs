@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::output::{Answer, FAINT, GOOD, Notice, Page, WARN};
+use crate::output::{Answer, FAINT, GOOD, Notice, Page, WARN, count};
 
 /// One step of the way.
 #[derive(Debug, Serialize)]
@@ -35,12 +35,15 @@ impl Answer for Event<'_> {
         match self {
             Self::Created { cage, files, .. } => {
                 page.styled(GOOD, "created")?;
-                page.line(format_args!(" {cage} with {files} files"))
+                page.line(format_args!(" {cage} with {}", count(*files, "file")))
             }
             Self::Launched { .. } => page.line("launched the agent; Ctrl-C pauses"),
             Self::Message { message } => message.show(page),
             Self::Answered { request_id, sent, refused } => {
-                page.styled(FAINT, format_args!("answered {request_id}: {} files sent", sent.len()))?;
+                page.styled(
+                    FAINT,
+                    format_args!("answered {request_id}: sent {}", count(sent.len() as u64, "file")),
+                )?;
                 page.line("")?;
                 refused.iter().try_for_each(|refused| page.line(format_args!("  not sent: {refused}")))
             }
@@ -54,7 +57,7 @@ impl Answer for Event<'_> {
                 page.line(format_args!(" {written} written, {deleted} deleted, in {dir}"))
             }
             Self::Branched { branch, commits, .. } => {
-                page.line(format_args!("made the branch {branch} with {commits} commits"))
+                page.line(format_args!("made the branch {branch} with {}", count(*commits as u64, "commit")))
             }
             Self::Destroyed { cage } => page.line(format_args!("destroyed {cage}")),
             Self::Kept { cage } => {
