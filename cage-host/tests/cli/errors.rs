@@ -49,13 +49,13 @@ fn says_what_to_do_without_an_engine() {
     let complaint = desk.finish(desk.command(&["list"]).env("DOCKER_HOST", "unix:///nowhere")).complaint();
     insta::assert_snapshot!(complaint, @r#"
     cage: no Docker engine answers at unix:///nowhere (Socket not found: /nowhere); start Docker or set DOCKER_HOST
-      next: docker info shows whether the engine runs
+      next: cage doctor says what was tried, and what to do
     "#);
     let ran =
         desk.finish(desk.command(&["exists", "demo"]).env("DOCKER_HOST", "unix:///nowhere")).ends_with(69);
     insta::assert_snapshot!(ran.stderr, @r#"
     cage: cannot tell whether the cage exists: no Docker engine answers at unix:///nowhere (Socket not found: /nowhere); start Docker or set DOCKER_HOST
-      next: docker info shows whether the engine runs
+      next: cage doctor says what was tried, and what to do
     "#);
 }
 

@@ -40,6 +40,19 @@ fn stops_salvages_and_starts_again() {
 }
 
 #[test]
+fn examines_the_engine() {
+    let Some(desk) = Desk::with_engine("doctor") else { return };
+    let ran = desk.run(&["doctor", "--json"]);
+    let report = serde_json::from_str(&ran.stdout).unwrap();
+    schema::check("doctor", &report);
+    let found = report["findings"].as_array().unwrap().iter().any(|finding| finding["subject"] == "engine");
+    assert!(found, "{report}");
+    assert_eq!(ran.status.code(), Some(i32::from(report["verdict"] == "bad")));
+    let nowhere = desk.finish(desk.command(&["doctor"]).env("DOCKER_HOST", "unix:///nowhere")).ends_with(1);
+    assert!(nowhere.stdout.contains("bad") && nowhere.stdout.contains("engine"), "{}", nowhere.stdout);
+}
+
+#[test]
 fn prepares_the_machine_and_collects_garbage() {
     let Some(desk) = Desk::with_engine("init") else { return };
     desk.json("init", &["init"]);

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    answer, auth, branch, copies, create, destroy, diff, export, gc, generate, image, inbox, init, launch,
-    list, outbox, run, salvage, stop, sync,
+    answer, auth, branch, copies, create, destroy, diff, doctor, export, gc, generate, image, inbox, init,
+    launch, list, outbox, run, salvage, stop, sync,
 };
 use crate::exit;
 
@@ -72,6 +72,8 @@ pub(crate) enum Command {
     Destroy(destroy::Args),
     /// Build the image that cages are created from
     BuildImage(image::Args),
+    /// Say whether the engine is fit for cages
+    Doctor(doctor::Args),
     /// Remove what killed programs left behind
     Gc(gc::Args),
     /// Print a completion script for a shell

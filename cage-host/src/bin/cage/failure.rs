@@ -100,7 +100,7 @@ fn hint(error: &Error) -> Option<&'static str> {
         }
         Error::Engine(EngineError::ImageMissing { .. }) => Some("cage build-image makes it"),
         Error::Engine(EngineError::Unreachable { .. } | EngineError::TimedOut { .. }) => {
-            Some("docker info shows whether the engine runs")
+            Some("cage doctor says what was tried, and what to do")
         }
         Error::Cage(CageError::NotRunning { .. }) => {
             Some("cage start lets it go on, cage salvage reads it as it is")

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use cage_host::{DEFAULT_IMAGE, ImageSpec};
+use cage_host::{BuildEvent, DEFAULT_IMAGE, ImageSpec};
 use serde::Serialize;
 
 use crate::context::Context;
@@ -51,7 +51,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     }
     let host = context.host().await?;
     let progress = Progress::begin(screen, &format!("building {} …", args.tag));
-    host.build_image(spec.on_line(move |line| progress.step(line))).await?;
+    let mut build = host.start_build(spec)?;
+    while let Some(event) = build.next().await {
+        match event? {
+            step @ BuildEvent::Step { .. } => progress.step(&step.to_string()),
+            event => progress.detail(&event.to_string()),
+        }
+    }
+    drop(progress);
     screen.answer(&Built { image: args.tag })?;
     Ok(Exit::Ok)
 }

@@ -5,6 +5,7 @@ pub(crate) mod copies;
 pub(crate) mod create;
 pub(crate) mod destroy;
 pub(crate) mod diff;
+pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod gc;
 pub(crate) mod generate;
