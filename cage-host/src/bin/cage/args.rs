@@ -6,7 +6,7 @@ use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcom
 
 use crate::commands::{
     answer, auth, branch, copies, create, destroy, diff, doctor, export, gc, generate, image, inbox, init,
-    launch, list, outbox, run, salvage, stop, sync,
+    interactive, launch, list, outbox, run, salvage, stop, sync,
 };
 use crate::exit;
 
@@ -36,6 +36,10 @@ pub(crate) enum Command {
     Run(run::Args),
     /// Start the agent on a task
     Launch(launch::Args),
+    /// Show the screen of an interactive agent, which is started if there is none
+    Attach(interactive::AttachArgs),
+    /// Type a prompt into an interactive agent, and print what it says at the end of its turn
+    Prompt(interactive::PromptArgs),
     /// Read the agent's messages, or wait until it is done
     Outbox(outbox::Args),
     /// Send the agent a message

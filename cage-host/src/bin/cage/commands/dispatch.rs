@@ -2,7 +2,7 @@
 
 use super::{
     answer, auth, branch, copies, create, destroy, diff, doctor, export, gc, generate, image, inbox, init,
-    launch, list, outbox, run, salvage, stop, sync,
+    interactive, launch, list, outbox, run, salvage, stop, sync,
 };
 use crate::args::Command;
 use crate::context::Context;
@@ -18,6 +18,8 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Exit
         Command::Exists(args) => list::exists(&args, context).await,
         Command::List(args) => list::run(&args, context).await,
         Command::Launch(args) => launch::run(args, context).await,
+        Command::Attach(args) => interactive::attach(&args, context).await,
+        Command::Prompt(args) => interactive::prompt(&args, context).await,
         Command::Outbox(args) => outbox::run(&args, context).await,
         Command::Inbox(args) => inbox::run(&args, context).await,
         Command::Answer(args) => answer::run(&args, context).await,

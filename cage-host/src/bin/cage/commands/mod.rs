@@ -12,6 +12,7 @@ pub(crate) mod generate;
 pub(crate) mod image;
 pub(crate) mod inbox;
 pub(crate) mod init;
+pub(crate) mod interactive;
 pub(crate) mod launch;
 pub(crate) mod list;
 pub(crate) mod outbox;
