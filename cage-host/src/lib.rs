@@ -29,6 +29,7 @@
 //! | `host` | [`Host`]: connecting, creating, finding, listing, cleaning up |
 //! | `cage` | [`CageSpec`], [`Task`] and [`Cage`]: one cage, its wish, its life and its work |
 //! | `mailbox` | [`Outbox`], [`Follower`], [`Inbox`]: messages by push, answers, cursors on the host |
+//! | `watch` | [`Status`], [`Diagnosis`], [`StreamLog`]: what an agent does and has done |
 //! | `transfer` | [`Changes`], [`Export`]: a project into a cage, and what changed out of it |
 //! | `interactive` | [`Interactive`]: the agent with its own screen, started, driven and attached to |
 //! | `endpoint` | [`Endpoint`]: where an engine listens, by the environment or by an address |
@@ -58,7 +59,14 @@ mod local;
 mod mailbox;
 mod sanitize;
 mod transfer;
+mod watch;
 
+#[doc = include_str!("local/embedded.md")]
+pub mod embedded {
+    pub use crate::local::EmbeddedConfig;
+}
+
+pub use cage_proto::agent::Usage;
 pub use cage_proto::message;
 
 pub use cage::{
@@ -83,4 +91,8 @@ pub use transfer::{
     Arrival, Author, Base, Branch, BranchOptions, Change, ChangeKind, Changes, Conflict, ConflictKind,
     DiffOptions, Export, ExportOptions, Hold, LanguageLines, Patch, Patches, ProtectedPath, Push,
     PushOptions, RefusedPath, Statistics, Tidied, TidyOptions,
+};
+pub use watch::{
+    Activity, Diagnosis, Evidence, LogEvent, LogFollower, MAX_EVENT_CHARS, MAX_LOG_LINE_BYTES,
+    MAX_TAIL_LINES, SILENT_AFTER, Spent, Status, StreamLog, Suggestion,
 };

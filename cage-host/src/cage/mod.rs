@@ -9,6 +9,7 @@
 //! - [`launch`], [`agent_run`]: an agent on a task, in the background and in the foreground.
 //! - [`handle`]: the cage itself. [`lifecycle`]: its stops and starts. [`salvage`]: what is left in one that does not
 //!   run. [`snapshot`], [`origin`]: its copies. [`bring_home`]: what was done in it.
+//! - [`watch`]: what it does.
 
 mod agent;
 mod agent_run;
@@ -36,6 +37,7 @@ mod secret;
 mod snapshot;
 mod spec;
 mod task;
+mod watch;
 
 pub use agent::Agent;
 pub use agent_run::{AgentRun, MAX_STREAM_LINE_BYTES};

@@ -47,6 +47,11 @@ impl LineBuffer {
         self.buffer.extend_from_slice(bytes);
     }
 
+    /// Returns what came behind the last line that was taken.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        self.buffer.split().to_vec()
+    }
+
     /// Returns the next complete line; an `Err` stands for one that was too long.
     pub(crate) fn next(&mut self) -> Option<Result<Vec<u8>, TooLong>> {
         let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') else {

@@ -32,5 +32,6 @@ pub use cursor_store::{CursorStore, FileCursors, MemoryCursors};
 pub use delivery::Delivery;
 pub use follower::Follower;
 pub use inbox::Inbox;
+pub(crate) use line::LineBuffer;
 pub use listing::{Entry, Listing, MAX_LISTED, Select};
 pub use outbox::Outbox;

@@ -1,0 +1,24 @@
+//! What an agent is doing, and what it has done so far.
+//!
+//! - [`status`]: what a cage is doing, from a snapshot of it (pure).
+//! - [`diagnosis`]: evidence, and one suggestion (pure).
+//! - [`snapshot`]: what one look into a cage has shown (pure).
+//! - [`probe`]: the program in the cage that takes the snapshot.
+//! - [`event`]: one line of the agent's log as typed events (pure).
+//! - [`log`]: the end of that log, or all that is added to it.
+//!
+//! An agent can write everything that is looked at here, its own account of itself included. So a status is what the
+//! cage says, not a proof; and all text in it has been made safe to show and cut to a bearable length.
+
+mod diagnosis;
+mod event;
+mod log;
+mod probe;
+mod snapshot;
+mod status;
+
+pub use diagnosis::{Diagnosis, Evidence, Suggestion};
+pub use event::{LogEvent, MAX_EVENT_CHARS};
+pub use log::{LogFollower, MAX_LOG_LINE_BYTES, MAX_TAIL_LINES, StreamLog};
+pub(crate) use probe::{diagnose, status};
+pub use status::{Activity, SILENT_AFTER, Spent, Status};
