@@ -257,7 +257,7 @@ struct Position {
 }
 
 /// What a connection says that comes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Begin {
     at: At,
     /// Bytes of the replaced file that come first.

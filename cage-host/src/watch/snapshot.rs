@@ -309,7 +309,7 @@ mod tests {
     }
 
     fn output(session: &str, processes: &str) -> Vec<u8> {
-        let quoted: String = session.lines().map(|line| format!("|{line}\n")).collect();
+        let quoted: String = session.split_inclusive('\n').flat_map(|line| ["|", line]).collect();
         let facts = "now 1700000100\ntask 1700000000\npids 2\nmore 1\nmemory 5\nmemory-limit 9223372036854771712\ndisk-free-kib 2";
         let mut output =
             format!("{facts}\n\n/\n{quoted}\n/\n{processes}\n/\n9b2f.json\n/\n|a warning\n|/\n/\n")

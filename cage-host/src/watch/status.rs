@@ -147,13 +147,13 @@ fn activity(session: &Session, snapshot: &Snapshot) -> Activity {
         _ if !supervised && launched_again(session, snapshot) => Activity::Starting,
         State::Working if supervised => working(session, snapshot),
         State::Waiting if supervised => waiting(session, snapshot),
-        State::Working | State::Waiting => match report(session, snapshot) {
-            Some(done) => complete(done, false),
-            None => {
-                let reason = "the supervisor ended without a word".to_owned();
-                Activity::Crashed { reason, listening: false }
-            }
-        },
+        State::Working | State::Waiting => report(session, snapshot).map_or_else(
+            || Activity::Crashed {
+                reason: "the supervisor ended without a word".to_owned(),
+                listening: false,
+            },
+            |done| complete(done, false),
+        ),
         State::Crashed => {
             let reason = reason().unwrap_or_else(|| "the agent crashed".to_owned());
             Activity::Crashed { reason, listening: supervised }
