@@ -74,3 +74,14 @@ fn leaves_no_step_of_a_build_running_and_no_image() {
     until("the step's end", || steps() == 0);
     assert_eq!(docker(&["images", "--quiet", &tag]), "");
 }
+
+#[test]
+fn leaves_no_program_in_the_cage_of_a_log_that_was_followed() {
+    let Some(desk) = Desk::with_cage("logs-int") else { return };
+    desk.agent(&["sh", "-c", "echo first > ~/.cage/claude-stream.log"]);
+    let programs = || docker(&["top", &desk.container(), "-eo", "pid,args"]).matches("tail ").count();
+    let child = desk.start(&["logs", desk.name(), "--follow"]);
+    until("the follower", || programs() > 0);
+    press_ctrl_c(&desk, child).ends_with(130);
+    until("the follower's end", || programs() == 0);
+}

@@ -40,6 +40,36 @@ fn stops_salvages_and_starts_again() {
 }
 
 #[test]
+fn says_what_a_cage_does_when_the_time_is_up_and_when_asked() {
+    let Some(desk) = Desk::with_cage("diagnose") else { return };
+    let name = desk.name();
+    let poll = ["outbox", name, "--poll", "--timeout", "0"];
+    let ran = desk.run(&poll).ends_with(1);
+    assert!(ran.stderr.contains("next:") && ran.stderr.contains("within 0 s"), "{}", ran.stderr);
+    let ran = desk.run(&[&poll[..], &["--no-diagnose"]].concat()).ends_with(1);
+    assert!(!ran.stderr.contains("next:"), "{}", ran.stderr);
+    desk.json("diagnose", &["diagnose", name]);
+    desk.run(&["stop", name, "--grace", "0"]).succeeds();
+    assert_eq!(desk.json("diagnose", &["diagnose", name])["activity"], "stopped");
+}
+
+#[test]
+fn shows_what_the_agent_printed_safe_to_look_at() {
+    let Some(desk) = Desk::with_cage("logs") else { return };
+    let line = r#"{"type":"assistant","message":{"model":"m","content":[{"type":"text","text":"look \u001b[2J"},{"type":"tool_use","id":"t","name":"Bash","input":{"command":"ls"}}]}}"#;
+    desk.agent(&["sh", "-c", "printf '%s\\n' \"$1\" a-warning > ~/.cage/claude-stream.log", "sh", line]);
+    let shown = desk.run(&["logs", desk.name()]).succeeds().stdout;
+    assert!(
+        shown.contains("look \\u{1b}[2J") && shown.contains("Bash") && shown.contains("a-warning"),
+        "{shown}"
+    );
+    assert_eq!(desk.run(&["logs", desk.name(), "-n", "1"]).succeeds().stdout.lines().count(), 1);
+    for line in desk.run(&["logs", desk.name(), "--json"]).succeeds().stdout.lines() {
+        schema::check("log-event", &serde_json::from_str(line).unwrap());
+    }
+}
+
+#[test]
 fn examines_the_engine() {
     let Some(desk) = Desk::with_engine("doctor") else { return };
     let ran = desk.run(&["doctor", "--json"]);

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    answer, auth, branch, copies, create, destroy, diff, doctor, export, gc, generate, image, inbox, init,
-    interactive, launch, list, outbox, run, salvage, stop, sync,
+    answer, auth, branch, copies, create, destroy, diagnose, diff, doctor, export, gc, generate, image,
+    inbox, init, interactive, launch, list, logs, outbox, run, salvage, stop, sync,
 };
 use crate::exit;
 
@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Attach(interactive::AttachArgs),
     /// Type a prompt into an interactive agent, and print what it says at the end of its turn
     Prompt(interactive::PromptArgs),
+    /// Show what the agent prints
+    Logs(logs::Args),
     /// Read the agent's messages, or wait until it is done
     Outbox(outbox::Args),
     /// Send the agent a message
@@ -64,6 +66,8 @@ pub(crate) enum Command {
     Snapshots(copies::SnapshotsArgs),
     /// Make another cage of a cage or of a snapshot
     Fork(copies::ForkArgs),
+    /// Say what a cage does, and what to do about it
+    Diagnose(diagnose::Args),
     /// End the agent and everything else in a cage; its files stay
     Stop(stop::StopArgs),
     /// Let a stopped or paused cage go on

@@ -1,8 +1,8 @@
 //! From a command to what does it.
 
 use super::{
-    answer, auth, branch, copies, create, destroy, diff, doctor, export, gc, generate, image, inbox, init,
-    interactive, launch, list, outbox, run, salvage, stop, sync,
+    answer, auth, branch, copies, create, destroy, diagnose, diff, doctor, export, gc, generate, image,
+    inbox, init, interactive, launch, list, logs, outbox, run, salvage, stop, sync,
 };
 use crate::args::Command;
 use crate::context::Context;
@@ -13,6 +13,8 @@ use crate::failure::Failure;
 pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Doctor(args) => doctor::run(&args, context).await,
+        Command::Logs(args) => logs::run(&args, context).await,
+        Command::Diagnose(args) => diagnose::run(&args, context).await,
         Command::Init(args) => init::run(&args, context).await,
         Command::Create(args) => create::run(args, context).await,
         Command::Exists(args) => list::exists(&args, context).await,

@@ -7,6 +7,7 @@ use cage_host::message::Envelope;
 use cage_host::{Cage, Content, Delivery, Select};
 use serde::Serialize;
 
+use super::diagnose::Diagnosed;
 use super::follow::{Ended, Wait, until_done};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -106,6 +107,10 @@ async fn poll(args: &Args, cage: &Cage, screen: Screen) -> Result<Exit, Failure>
     let wait = Wait::at_most(Duration::from_secs(args.timeout));
     match until_done(&mut follower, wait, |notice: &Notice<'_>| screen.stream(notice)).await? {
         Ended::TimedOut => {
+            if !args.no_diagnose && !screen.is_json() {
+                // On the error output: the standard output has messages.
+                screen.aside(&Diagnosed::of(cage).await?);
+            }
             Err(Failure::TimedOut(format!("nothing that ends the task came within {} s", args.timeout)))
         }
         ended => Ok(ended.exit()),

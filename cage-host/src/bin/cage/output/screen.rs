@@ -85,6 +85,14 @@ impl Screen {
         print(&text)
     }
 
+    /// Tells a person something longer beside the answer.
+    pub(crate) fn aside(self, answer: &impl Answer) {
+        let mut page = Page::new(self.stderr_colored);
+        // Where nobody can read it there is nobody to tell.
+        let _ = answer.show(&mut page);
+        let _ = write!(io::stderr(), "{}", page.into_text());
+    }
+
     /// Tells a person something beside the answer.
     pub(crate) fn say(self, text: &str) {
         if !self.json {
