@@ -39,7 +39,7 @@ fn leaves_no_cage_of_a_creation_that_was_given_up() {
 #[test]
 fn leaves_no_follower_in_the_cage_of_an_outbox_that_was_waited_for() {
     let Some(desk) = Desk::with_cage("outbox-int") else { return };
-    let followers = || docker(&["top", &desk.container(), "-eo", "pid,args"]).matches("cage-poll").count();
+    let followers = || desk.agent(&["ps", "-eo", "args"]).matches("cage-poll").count();
     let child = desk.start(&["outbox", desk.name(), "--poll"]);
     until("the follower", || followers() > 0);
     press_ctrl_c(&desk, child).ends_with(130);
@@ -79,7 +79,7 @@ fn leaves_no_step_of_a_build_running_and_no_image() {
 fn leaves_no_program_in_the_cage_of_a_log_that_was_followed() {
     let Some(desk) = Desk::with_cage("logs-int") else { return };
     desk.agent(&["sh", "-c", "echo first > ~/.cage/claude-stream.log"]);
-    let programs = || docker(&["top", &desk.container(), "-eo", "pid,args"]).matches("tail ").count();
+    let programs = || desk.agent(&["ps", "-eo", "args"]).matches("tail ").count();
     let child = desk.start(&["logs", desk.name(), "--follow"]);
     until("the follower", || programs() > 0);
     press_ctrl_c(&desk, child).ends_with(130);
