@@ -26,8 +26,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// What a person, another agent or a database would say.
 async fn in_words(request: InfoRequest) -> Result<InfoResponse, String> {
-    match request.description.contains("colour") {
-        true => Ok(InfoResponse::to(request.request_id).with_content("blue")),
-        false => Err("nobody here knows".to_owned()),
+    if request.description.contains("colour") {
+        Ok(InfoResponse::to(request.request_id).with_content("blue"))
+    } else {
+        Err("nobody here knows".to_owned())
     }
 }
