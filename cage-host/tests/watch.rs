@@ -1,7 +1,7 @@
 //! Watching an agent: what it does, why, and what it prints, on both backends. A shell script plays the agent; the
 //! runtime around it is the real one.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is a failure with a line number")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "in a test a panic is a failure with a line number")]
 
 #[macro_use]
 mod support;

@@ -7,6 +7,7 @@ use cage_host::Credential;
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::interactive::{self, AttachArgs};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// How the agent signs in
     #[arg(long, value_enum, default_value = "subscription")]
     auth_mode: AuthMode,
+    /// Attach to the agent, to type /login there
+    #[arg(long)]
+    login: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -81,6 +85,9 @@ fn variable(name: &str) -> Result<String, Failure> {
 
 /// Copies a subscription's credentials into the cage again; of the other modes it sees whether they are there.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    if args.login {
+        return interactive::attach(&AttachArgs::to(&args.name), context).await;
+    }
     let credential = args.auth_mode.credential()?;
     let cage = context.cage(&args.name).await?;
     let refreshed = args.auth_mode == AuthMode::Subscription;

@@ -11,6 +11,7 @@ use cage_host::{
 use serde::Serialize;
 
 use super::auth::AuthMode;
+use super::interactive::{self, AttachArgs};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
-    /// Do not attach to the new cage
+    /// Do not attach to the new cage; without a terminal nobody does
     #[arg(long)]
     no_attach: bool,
     #[command(flatten)]
@@ -217,7 +218,10 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         return Err(error.into());
     }
     context.screen().answer(&Created::from(&cage))?;
-    Ok(Exit::Ok)
+    if args.no_attach || !context.screen().is_a_desk() {
+        return Ok(Exit::Ok);
+    }
+    interactive::attach(&AttachArgs::to(cage.name().as_str()), context).await
 }
 
 impl Args {

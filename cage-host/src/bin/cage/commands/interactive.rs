@@ -65,6 +65,13 @@ struct Agent {
     model: Option<String>,
 }
 
+impl AttachArgs {
+    /// What somebody types who names a cage and nothing else.
+    pub(super) fn to(name: &str) -> Self {
+        Self { name: name.to_owned(), agent: Agent { env: Vec::new(), model: None } }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Said<'a> {
     name: &'a str,

@@ -66,6 +66,11 @@ impl Screen {
         self.interactive && !self.json
     }
 
+    /// Says whether somebody sits at a terminal, with all three streams on it.
+    pub(crate) fn is_a_desk(self) -> bool {
+        self.is_interactive() && io::stdout().is_terminal()
+    }
+
     /// Says whether a progress bar can be drawn.
     pub(crate) fn draws_bars(self) -> bool {
         self.stderr_terminal && !self.json
