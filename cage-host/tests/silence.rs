@@ -126,7 +126,7 @@ async fn ends_a_launch() {
         let (outcome, _) = run(&engine, launch(&host)).await;
         tokio::time::resume();
         // Once the agent is started, silence only means that nobody says so; a further launch finds it at work.
-        if matches!(outcome, Ok(_) | Err(Error::Request(RequestError::AgentRunning { .. }))) {
+        if matches!(outcome, Ok(()) | Err(Error::Request(RequestError::AgentRunning { .. }))) {
             assert!(answered > 0, "an engine that answers nothing starts nothing");
             break;
         }

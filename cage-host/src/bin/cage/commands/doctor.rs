@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use anstyle::Style;
 use cage_host::{Report, Verdict};
 use serde::Serialize;
 
@@ -9,6 +10,9 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{ALARM, Answer, FAINT, GOOD, Page, Progress, WARN};
+
+/// The column behind verdict and subject.
+const BESIDE_SUBJECT: usize = 26;
 
 /// Options of `cage doctor`.
 #[derive(Debug, clap::Args)]
@@ -30,10 +34,11 @@ impl Answer for Examined {
                 Verdict::Bad => ALARM,
             };
             page.styled(style, format_args!("{:8}", finding.verdict))?;
-            page.line(format_args!(" {:16} {}", finding.subject, finding.found))?;
+            page.text(format_args!(" {:16} ", finding.subject))?;
+            page.prose(Style::new(), BESIDE_SUBJECT, &finding.found)?;
             if let Some(advice) = &finding.advice {
-                page.styled(FAINT, format_args!("{:25} → {advice}", ""))?;
-                page.line("")?;
+                page.text(format_args!("{:BESIDE_SUBJECT$}", ""))?;
+                page.prose(FAINT, BESIDE_SUBJECT, &format!("→ {advice}"))?;
             }
         }
         Ok(())

@@ -163,6 +163,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     let target = Target { cage: &cage, dir: &args.output_dir };
     if !args.yes && screen.is_interactive() {
         screen.answer(&Difference::new(&changes, &args.output_dir))?;
+        if changes.is_empty() {
+            return Ok(Exit::Ok);
+        }
     }
     confirm(screen, args.yes, &target.question()).await?;
     let stats = if args.stats { Some(Lines::of(&changes).await?) } else { None };

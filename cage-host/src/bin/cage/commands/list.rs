@@ -63,11 +63,16 @@ impl Row {
             (NAME, self.name.clone()),
             (style, self.status.clone()),
             (FAINT, created),
-            (Style::new(), self.image.clone()),
+            (Style::new(), short(&self.image).to_owned()),
         ];
         cells.extend(self.size_bytes.map(|bytes| (Style::new(), bytes_in_words(bytes))));
         cells
     }
+}
+
+/// Shortens the name of an image that has only its digest, as Docker does.
+fn short(image: &str) -> &str {
+    image.strip_prefix("sha256:").and_then(|digest| digest.get(..12)).unwrap_or(image)
 }
 
 impl Answer for List {

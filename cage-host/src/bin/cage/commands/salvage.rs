@@ -77,6 +77,9 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     let mut found = Found::new(&salvage, args);
     if !screen.is_json() {
         screen.answer(&found)?;
+        if salvage.changes.is_empty() {
+            return Ok(Exit::Ok);
+        }
         confirm(screen, args.yes, &target.question()).await?;
     } else if !args.yes {
         // A program looks first, and comes again with --yes.

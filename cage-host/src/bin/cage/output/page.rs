@@ -24,11 +24,19 @@ pub(crate) trait Answer: Serialize {
 pub(crate) struct Page {
     text: String,
     colored: bool,
+    /// Columns of the terminal, if it is one.
+    width: Option<usize>,
 }
 
 impl Page {
     pub(crate) fn new(colored: bool) -> Self {
-        Self { text: String::new(), colored }
+        Self { text: String::new(), colored, width: None }
+    }
+
+    /// Breaks lines of prose before this column.
+    pub(crate) fn within(mut self, width: Option<usize>) -> Self {
+        self.width = width;
+        self
     }
 
     /// Writes plain text.
@@ -48,6 +56,25 @@ impl Page {
     pub(crate) fn line(&mut self, text: impl Display) -> fmt::Result {
         self.text(text)?;
         self.text.write_char('\n')
+    }
+
+    /// Writes prose on a line that has so many columns already; on a terminal its further lines begin below it.
+    pub(crate) fn prose(&mut self, style: Style, begin: usize, text: &str) -> fmt::Result {
+        let room = self.width.and_then(|width| width.checked_sub(begin)).filter(|room| *room > 20);
+        let mut column = 0;
+        for word in text.split(' ') {
+            let length = word.chars().count();
+            if column > 0 && room.is_some_and(|room| column + 1 + length > room) {
+                self.text(format_args!("\n{:begin$}", ""))?;
+                column = 0;
+            } else if column > 0 {
+                self.text(" ")?;
+                column += 1;
+            }
+            self.styled(style, word)?;
+            column += length;
+        }
+        self.line("")
     }
 
     /// Writes text of several lines, each after so many blanks.
@@ -106,6 +133,19 @@ mod tests {
         ];
         page.table(&["NAME", "STATE"], &rows).unwrap();
         page.into_text()
+    }
+
+    #[test]
+    fn breaks_prose_on_a_terminal_only() {
+        let shown = |width| {
+            let mut page = Page::new(false).within(width);
+            page.text("good  ").unwrap();
+            page.prose(GOOD, 6, "one two three four five six").unwrap();
+            page.into_text()
+        };
+        assert_eq!(shown(None), "good  one two three four five six\n");
+        assert_eq!(shown(Some(30)), "good  one two three four five\n      six\n");
+        assert_eq!(shown(Some(3)), shown(None), "where there is no room, breaking does not help");
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl Screen {
     }
 
     fn page(self, answer: &impl Answer) -> Result<String, Failure> {
-        let mut page = Page::new(self.stdout_colored);
+        let mut page = Page::new(self.stdout_colored).within(columns());
         answer.show(&mut page).map_err(not_printable)?;
         Ok(page.into_text())
     }
@@ -148,6 +148,12 @@ fn complaint(failure: &Failure, exit: Exit) -> String {
     let message = failure.to_string();
     let line = json::compact(&Complaint { error, message, hint, exit_code });
     line.map(|line| line + "\n").unwrap_or_default()
+}
+
+/// Returns how many columns the standard output has, if it is a terminal.
+fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// Prints text as it is: generated scripts, patches, a raw log that was asked for.
