@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # What an orchestration prompt makes an agent type, from prerequisites to destroy: TC is the command, CAGE the name,
 # ANSWERS the folder that the agent may have files from.
+# shellcheck disable=SC2086 # TC may be several words.
 set -euo pipefail
 
 fail() { echo "orchestrate: $1" >&2; exit 1; }
