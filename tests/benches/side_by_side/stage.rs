@@ -1,0 +1,88 @@
+//! The cages of both sides, and what removes them.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use cage_host::{Cage, CageSpec, Host};
+use cage_tests::places;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::peer::Peer;
+
+/// What all rows share: a connection, the peer if it can be had, and folders.
+pub(crate) struct Stage {
+    pub(crate) runtime: Runtime,
+    pub(crate) host: Host,
+    /// The peer, or why there is none.
+    pub(crate) peer: Result<Peer, String>,
+    pub(crate) temp: TempDir,
+    /// The minimal program that a send is measured against.
+    pub(crate) minimal: PathBuf,
+    /// What is removed at the end, also of a run that fails.
+    cages: RefCell<Vec<String>>,
+    peers: RefCell<Vec<String>>,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let runtime = Runtime::new().unwrap();
+        let host = runtime.block_on(Host::connect()).unwrap();
+        let peer = Peer::install(&places::root().join("target/bench/peer"));
+        if let Err(why) = &peer {
+            println!("the peer is NOT measured: {why}");
+        }
+        let temp = tempfile::tempdir().unwrap();
+        let minimal = crate::programs::build_minimal(temp.path());
+        Self { runtime, host, peer, temp, minimal, cages: RefCell::default(), peers: RefCell::default() }
+    }
+
+    /// Creates a cage of ours that is removed at the end.
+    pub(crate) fn cage(&self, spec: CageSpec) -> Cage {
+        let cage = self.runtime.block_on(self.host.create(spec.image(places::image()))).unwrap();
+        self.cages.borrow_mut().push(cage.name().to_string());
+        cage
+    }
+
+    /// Creates a cage of the peer's that is removed at the end, and returns its container.
+    pub(crate) fn peer_cage(&self, name: &str, dir: &Path) -> Result<String, String> {
+        let peer = self.peer.as_ref().map_err(Clone::clone)?;
+        self.peers.borrow_mut().push(name.to_owned());
+        peer.create(name, dir)?;
+        Ok(container(name))
+    }
+
+    /// Makes a folder with so many files of about a kilobyte, a hundred in each folder.
+    pub(crate) fn tree(&self, name: &str, files: usize) -> PathBuf {
+        let root = self.temp.path().join(name);
+        for number in 0..files {
+            let folder = root.join(format!("part{:03}", number / 100));
+            if number % 100 == 0 {
+                fs::create_dir_all(&folder).unwrap();
+            }
+            let text = format!("// file {number}\n").repeat(64);
+            fs::write(folder.join(format!("file{number:05}.rs")), text).unwrap();
+        }
+        root
+    }
+}
+
+/// Returns the name of a cage's container; the peer names its own the same way.
+pub(crate) fn container(name: &str) -> String {
+    format!("isolated-dev-{name}")
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        for name in self.cages.take() {
+            let destroyed = async { self.host.cage(&name).await?.destroy().await };
+            if let Err(error) = self.runtime.block_on(destroyed) {
+                println!("left behind: {error}");
+            }
+        }
+        for name in self.peers.take() {
+            let _ = self.peer.as_ref().map(|peer| peer.destroy(&name));
+        }
+    }
+}
