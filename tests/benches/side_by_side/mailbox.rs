@@ -116,7 +116,7 @@ pub(crate) fn write_kept(folder: &Path, count: usize) {
     for seq in 1..=count {
         let instant = DateTime::from_timestamp_micros(LONG_AGO + i64::try_from(seq).unwrap()).unwrap();
         let message = Envelope {
-            id: "kept".parse().unwrap(),
+            id: format!("kept-{seq}").parse().unwrap(),
             timestamp: instant.into(),
             payload: ProgressUpdate::new("kept").into(),
             seq: Some(seq as u64),

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cage_host::message::{Ack, Payload};
-use cage_host::{Cage, CageSpec, Follower};
+use cage_host::{Cage, CageSpec, Follower, Select};
 use cage_proto::mailbox::EntryName;
 use chrono::{DateTime, Utc};
 
@@ -27,7 +27,7 @@ const DELIVERIES: usize = 200;
 const PEER_DELIVERIES: u32 = 4;
 const PEER_INTERVAL: Duration = Duration::from_secs(30);
 
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 
 pub(crate) fn measure(stage: &Stage, results: &mut Results) {
     let cage = stage.cage(CageSpec::empty("bench-talk"));
@@ -165,12 +165,13 @@ impl Talk<'_> {
             );
             run(Command::new("sh").args(["-c", &fill])).unwrap();
         }
-        let mut round = 0;
-        let mut sides = Sides::ours(move || {
-            round += 1;
-            self.read_ours(count, &format!("read-{count}-{round}"))
-        })
-        .floor(|| seconds(|| script(&self.ours, "tar -C ~/.cage/outbox -c .").map(drop)));
+        let ours = || {
+            let listed =
+                self.block_on(self.cage.outbox().list(Select::all())).map_err(|error| error.to_string())?;
+            if listed.messages().count() == count { Ok(()) } else { Err(format!("not {count} messages")) }
+        };
+        let mut sides = Sides::ours(|| seconds(ours))
+            .floor(|| seconds(|| script(&self.ours, "tar -C ~/.cage/outbox -c .").map(drop)));
         if peer_too {
             sides = sides.peer(|| {
                 let peer = self.stage.peer.as_ref().map_err(Clone::clone)?;
@@ -183,18 +184,6 @@ impl Talk<'_> {
         } else {
             row.remark("the peer starts a process for each message: a quarter of an hour")
         }
-    }
-
-    fn read_ours(&self, count: usize, consumer: &str) -> Figure {
-        seconds(|| {
-            let mut follower =
-                self.block_on(self.cage.outbox().consumer(consumer).follow()).map_err(|e| e.to_string())?;
-            for _ in 0..count {
-                let delivery = self.block_on(follower.next()).ok_or("the follower ended")?;
-                delivery.map_err(|error| error.to_string())?;
-            }
-            Ok(())
-        })
     }
 
     fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
