@@ -45,8 +45,8 @@ pub(crate) fn measure(stage: &Stage, results: &mut Results) {
             .map(|(polls, before)| spent(sum(polls, Follower::cpu), before) * scale),
     );
     let memory = (ours.memory(), peers.as_ref().ok().map(|polls| sum(polls, Follower::memory) * scale));
-    results.add("follow_100_cages_rss", row(memory, "MiB"));
-    results.add("follow_100_cages_cpu", row(cpu, "% of a core"));
+    results.add("follow_100_cages_rss", &row(memory, "MiB"));
+    results.add("follow_100_cages_cpu", &row(cpu, "% of a core"));
 }
 
 fn row((ours, peer): (f64, Option<f64>), unit: &'static str) -> Row {

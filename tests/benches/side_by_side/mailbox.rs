@@ -40,13 +40,13 @@ const LONG_AGO: i64 = 1_700_000_000_000_000;
 
 pub(crate) fn measure(stage: &Stage, results: &mut Results) {
     let sides = Containers::create(stage);
-    results.add("send", sides.sends());
-    results.add("burst_lost_of_2000", sides.burst());
+    results.add("send", &sides.sends());
+    results.add("burst_lost_of_2000", &sides.burst());
     sides.keep(stage);
-    results.add("send_100k_kept", sides.sends());
+    results.add("send_100k_kept", &sides.sends());
     let (memory, wakeups) = idle(stage);
-    results.add("poll_idle_rss", memory);
-    results.add("poll_idle_wakeups_per_min", wakeups);
+    results.add("poll_idle_rss", &memory);
+    results.add("poll_idle_wakeups_per_min", &wakeups);
 }
 
 /// One container of each side.

@@ -10,6 +10,7 @@
 //! - [`curves`], [`plot`]: how cost grows, drawn.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot measure has nothing to report")]
+#![expect(clippy::cast_precision_loss, reason = "counts and bytes here are far below 2^52")]
 
 mod curves;
 mod fleet;
@@ -29,6 +30,9 @@ use cage_tests::places;
 use crate::results::{HEAD, Results};
 use crate::stage::Stage;
 
+/// Rows that are measured together, and what measures them.
+type Group = (&'static [&'static str], fn(&Stage, &mut Results));
+
 fn main() {
     // `cargo bench` adds an argument of its own.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
@@ -43,7 +47,7 @@ fn main() {
     let file = places::root().join("target/bench/results.json");
     let mut results = if wanted.is_empty() { Results::default() } else { Results::read(&file) };
     println!("{HEAD}");
-    let groups: [(&[&str], fn(&Stage, &mut Results)); 5] = [
+    let groups: [Group; 5] = [
         (mailbox::ROWS, mailbox::measure),
         (talk::ROWS, talk::measure),
         (project::ROWS, project::measure),

@@ -1,4 +1,4 @@
-//! The Python tool that this project replaces, from PyPI, in an environment and a home of its own.
+//! The Python tool that this project replaces, from `PyPI`, in an environment and a home of its own.
 
 use std::fs;
 use std::path::{Path, PathBuf};

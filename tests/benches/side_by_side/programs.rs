@@ -38,10 +38,10 @@ pub(crate) fn build_minimal(folder: &Path) -> PathBuf {
 }
 
 pub(crate) fn measure(stage: &Stage, results: &mut Results) {
-    results.add("send_syscalls", system_calls(stage));
+    results.add("send_syscalls", &system_calls(stage));
     instructions(results);
-    results.add("image_build_warm", image_build(stage));
-    results.add("binary_bytes", sizes(stage));
+    results.add("image_build_warm", &image_build(stage));
+    results.add("binary_bytes", &sizes(stage));
 }
 
 fn system_calls(stage: &Stage) -> Row {
@@ -86,10 +86,12 @@ fn instructions(results: &mut Results) {
     let before: Value =
         fs::read(&file).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     let mut now = json!({});
-    let counted: [(&str, fn() -> Figure); 2] =
-        [("instructions_send", instructions_of_a_send), ("instructions_poll", instructions_of_a_delivery)];
-    for (name, count) in counted {
-        let mut row = Sides::ours(count).alternate(1, "instructions");
+    let counted = [
+        ("instructions_send", Sides::ours(instructions_of_a_send)),
+        ("instructions_poll", Sides::ours(instructions_of_a_delivery)),
+    ];
+    for (name, sides) in counted {
+        let mut row = sides.alternate(1, "instructions");
         now[name] = json!(row.ours);
         if let (Some(count), Some(before)) = (row.ours, before[name].as_f64()) {
             let change = count / before - 1.0;
@@ -102,7 +104,7 @@ fn instructions(results: &mut Results) {
                 );
             }
         }
-        results.add(name, row);
+        results.add(name, &row);
     }
     if now != before {
         fs::write(&file, serde_json::to_string_pretty(&now).unwrap() + "\n").unwrap();

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use cage_host::{Cage, CageSpec, Changes};
+use cage_tests::places;
 
 use crate::measure::{Figure, Sides, seconds};
 use crate::results::{Results, Row};
@@ -15,15 +17,15 @@ pub(crate) const ROWS: &[&str] =
 
 pub(crate) fn measure(stage: &Stage, results: &mut Results) {
     let (create, destroy) = create(stage, "20k", 20_000, 3);
-    results.add("create_20k", create);
-    results.add("destroy", destroy.remark("of the cages of `create_20k`"));
-    results.add("create_200", create_small(stage));
+    results.add("create_20k", &create);
+    results.add("destroy", &destroy.remark("of the cages of `create_20k`"));
+    results.add("create_200", &create_small(stage));
     let small = Pair::create(stage, "2k", 2_000);
-    results.add("diff_3_of_2k", small.diff(3));
+    results.add("diff_3_of_2k", &small.diff(3));
     let large = Pair::create(stage, "20k", 20_000);
-    results.add("diff_3_of_20k", large.diff(3));
-    results.add("export_3_of_20k", large.export(3));
-    results.add("list", list(stage));
+    results.add("diff_3_of_20k", &large.diff(3));
+    results.add("export_3_of_20k", &large.export(3));
+    results.add("list", &list(stage));
 }
 
 fn create_small(stage: &Stage) -> Row {
@@ -41,12 +43,12 @@ fn create(stage: &Stage, name: &str, files: usize, rounds: usize) -> (Row, Row) 
     let mut destroyed = (Vec::new(), Vec::new(), Vec::new());
     let (ours_gone, peers_gone, floor_gone) = (&mut destroyed.0, &mut destroyed.1, &mut destroyed.2);
     let created = Sides::ours(|| {
-        let mut cage = None;
-        let create = stage.host.create(CageSpec::from_dir(&ours, &dir).image(cage_tests::places::image()));
-        let took =
-            seconds(|| Ok(cage = Some(stage.runtime.block_on(create).map_err(|error| error.to_string())?)))?;
-        let destroy = |cage: Cage| stage.runtime.block_on(cage.destroy()).map_err(|error| error.to_string());
-        ours_gone.push(seconds(|| cage.map_or(Ok(()), destroy))?);
+        let create = stage.host.create(CageSpec::from_dir(&ours, &dir).image(places::image()));
+        let begun = Instant::now();
+        let cage = stage.runtime.block_on(create).map_err(|error| error.to_string())?;
+        let took = begun.elapsed().as_secs_f64();
+        ours_gone
+            .push(seconds(|| stage.runtime.block_on(cage.destroy()).map_err(|error| error.to_string()))?);
         Ok(took)
     })
     .peer(|| {

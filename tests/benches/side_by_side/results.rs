@@ -39,8 +39,8 @@ pub(crate) struct Results(Map<String, Value>);
 
 impl Results {
     /// Takes a row and shows it, so that a run that is ended early has said what it knew.
-    pub(crate) fn add(&mut self, name: &'static str, row: Row) {
-        println!("{}", Line(name, &row));
+    pub(crate) fn add(&mut self, name: &'static str, row: &Row) {
+        println!("{}", Line(name, row));
         self.0.insert(name.to_owned(), json!(row));
     }
 

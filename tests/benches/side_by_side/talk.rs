@@ -34,12 +34,12 @@ pub(crate) fn measure(stage: &Stage, results: &mut Results) {
     let peer = stage.peer_cage("bench-peer-talk", &stage.tree("talk", 1));
     let sides = Talk { stage, cage, ours: container("bench-talk"), peer };
     let (median, high) = sides.latency();
-    results.add("follow_latency_p50", median);
-    results.add("follow_latency_p99", high);
-    results.add("inbox_send", sides.inbox());
-    results.add("inbox_to_agent_p50", sides.inbox_to_agent());
-    results.add("read_100", sides.read(100, ROUNDS, true));
-    results.add("read_10k", sides.read(10_000, 3, false));
+    results.add("follow_latency_p50", &median);
+    results.add("follow_latency_p99", &high);
+    results.add("inbox_send", &sides.inbox());
+    results.add("inbox_to_agent_p50", &sides.inbox_to_agent());
+    results.add("read_100", &sides.read(100, ROUNDS, true));
+    results.add("read_10k", &sides.read(10_000, 3, false));
 }
 
 struct Talk<'a> {
