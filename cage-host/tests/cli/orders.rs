@@ -107,6 +107,19 @@ fn shows_messages_as_they_come_and_ends_as_the_task_did() {
 }
 
 #[test]
+fn stops_waiting_at_a_question_when_told_to() {
+    let Some(desk) = Desk::with_cage("question") else { return };
+    let poll = ["outbox", desk.name(), "--poll", "--timeout", "60"];
+    desk.agent(&["cage-send", "info_request", "--request-id", "one", "--description", "Which style?"]);
+    let shown = desk.run(&[&poll[..], &["--until-question"]].concat()).ends_with(4).stdout;
+    assert!(shown.contains("one: Which style?"), "{shown}");
+    desk.agent(&["cage-send", "info_request", "--request-id", "two", "--description", "Which colour?"]);
+    desk.agent(&["cage-send", "task_complete", "--summary", "done", "--exit-code", "0"]);
+    assert!(desk.run(&poll).succeeds().stdout.contains("two: Which colour?"));
+    desk.run(&["outbox", desk.name(), "--until-question"]).ends_with(64);
+}
+
+#[test]
 fn shows_new_messages_once_and_all_of_them_when_asked() {
     let Some(desk) = Desk::with_cage("new") else { return };
     let name = desk.name();

@@ -16,6 +16,8 @@ pub(crate) enum Exit {
     Idle,
     /// The task is complete with another exit code than 0.
     Unsuccessful,
+    /// The agent asks something, and whoever waits wants to know.
+    Asks,
     /// The command line could not be understood: `EX_USAGE` of `sysexits.h`, since 2 is taken.
     Usage,
     /// `exists` could not find out: `EX_UNAVAILABLE`.
@@ -32,6 +34,7 @@ Exit codes:
        exists: there is no such cage
     2  outbox --poll, run: the agent went idle
     3  outbox --poll, run: the task is complete with another exit code than 0
+    4  outbox --poll --until-question: the agent asks something
    64  the command line could not be understood
    69  exists: the engine could not be asked
   130  ended by Ctrl-C; 143 by SIGTERM, 141 by a closed pipe";
@@ -67,6 +70,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Idle => 2,
             Self::Unsuccessful => 3,
+            Self::Asks => 4,
             Self::Usage => 64,
             Self::Unavailable => 69,
             Self::Signal(number) => 128 + u8::try_from(number).unwrap_or(1),
@@ -87,8 +91,9 @@ mod tests {
     #[test]
     fn lists_every_exit_code_in_the_help() {
         let signals = [Exit::Signal(2), Exit::Signal(15), Exit::Signal(SIGPIPE)];
-        let named = [Exit::Ok, Exit::Failed, Exit::Idle, Exit::Unsuccessful, Exit::Usage, Exit::Unavailable];
-        for exit in named.into_iter().chain(signals) {
+        let tasks = [Exit::Ok, Exit::Failed, Exit::Idle, Exit::Unsuccessful, Exit::Asks];
+        let named = tasks.into_iter().chain([Exit::Usage, Exit::Unavailable]);
+        for exit in named.chain(signals) {
             let code = exit.code().to_string();
             assert!(TABLE.split([' ', '\n']).any(|word| word == code), "{exit:?}");
         }

@@ -13,9 +13,12 @@ use crate::output::Notice;
 /// A time so far away that nobody meets it.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// How long is waited.
+/// How long is waited, and whether a question ends it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wait(Instant);
+pub(super) struct Wait {
+    until: Instant,
+    for_questions: bool,
+}
 
 /// How the waiting ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,8 @@ pub(super) enum Ended {
     Idle,
     /// The agent gave up.
     GaveUp,
+    /// The agent asks something.
+    Asks,
     /// The time is up.
     TimedOut,
 }
@@ -33,11 +38,23 @@ pub(super) enum Ended {
 impl Wait {
     /// Waits so long from now.
     pub(super) fn at_most(time: Duration) -> Self {
-        Self(Instant::now() + time.min(FOREVER))
+        Self { until: Instant::now() + time.min(FOREVER), for_questions: false }
+    }
+
+    /// Sets whether a question ends the wait as well.
+    pub(super) fn for_questions(self, for_questions: bool) -> Self {
+        Self { for_questions, ..self }
     }
 
     pub(super) fn forever() -> Self {
         Self::at_most(FOREVER)
+    }
+
+    fn end_of(self, payload: &Payload) -> Option<Ended> {
+        match payload {
+            Payload::InfoRequest(_) if self.for_questions => Some(Ended::Asks),
+            payload => end_of(payload),
+        }
     }
 }
 
@@ -47,23 +64,24 @@ impl Ended {
             Self::Complete(0) => Exit::Ok,
             Self::Complete(_) => Exit::Unsuccessful,
             Self::Idle => Exit::Idle,
+            Self::Asks => Exit::Asks,
             Self::GaveUp | Self::TimedOut => Exit::Failed,
         }
     }
 }
 
-/// Shows each message and acknowledges it, until one says that the agent is done.
+/// Shows each message and acknowledges it, until one ends the wait.
 pub(super) async fn until_done(
     follower: &mut Follower,
     wait: Wait,
     mut show: impl FnMut(&Notice<'_>) -> Result<(), Failure>,
 ) -> Result<Ended, Failure> {
     loop {
-        let Ok(next) = timeout_at(wait.0, follower.next()).await else { return Ok(Ended::TimedOut) };
+        let Ok(next) = timeout_at(wait.until, follower.next()).await else { return Ok(Ended::TimedOut) };
         let Some(delivery) = next.transpose()? else { return Ok(Ended::GaveUp) };
         // What was not printed is printed by the next one who asks.
         show(&Notice::from(&delivery))?;
-        let ended = delivery.message().and_then(|message| end_of(&message.payload));
+        let ended = delivery.message().and_then(|message| wait.end_of(&message.payload));
         delivery.ack().await?;
         if let Some(ended) = ended {
             return Ok(ended);

@@ -16,6 +16,7 @@ use crate::output::{Answer, Notice, Page, Screen};
 
 /// Options of `cage outbox`.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct Args {
     /// Name of the cage
     name: String,
@@ -25,6 +26,9 @@ pub(crate) struct Args {
     /// Wait until the agent is done, showing its messages as they come
     #[arg(long)]
     poll: bool,
+    /// End the wait at a question too, so that it can be answered
+    #[arg(long, requires = "poll")]
+    until_question: bool,
     /// Longest wait with --poll, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 1800)]
     timeout: u64,
@@ -104,7 +108,7 @@ fn warn<'a>(screen: Screen, entries: impl Iterator<Item = (&'a str, &'a Content)
 /// Waits until the agent is done.
 async fn poll(args: &Args, cage: &Cage, screen: Screen) -> Result<Exit, Failure> {
     let mut follower = cage.outbox().follow().await?;
-    let wait = Wait::at_most(Duration::from_secs(args.timeout));
+    let wait = Wait::at_most(Duration::from_secs(args.timeout)).for_questions(args.until_question);
     match until_done(&mut follower, wait, |notice: &Notice<'_>| screen.stream(notice)).await? {
         Ended::TimedOut => {
             if !args.no_diagnose && !screen.is_json() {
