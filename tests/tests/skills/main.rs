@@ -1,0 +1,10 @@
+//! The skills, held against what they speak of: each command runs, each page says what the programs say, and the real
+//! Claude Code loads them and follows one to an exported result.
+
+#![expect(clippy::unwrap_used, reason = "a panic in a test is a failure with a line number")]
+
+mod orchestrator;
+mod page;
+mod plugin;
+mod protocol;
+mod stage;
