@@ -30,6 +30,7 @@
 //! | `cage` | [`CageSpec`], [`Task`] and [`Cage`]: one cage, its wish, its life and its work |
 //! | `mailbox` | [`Outbox`], [`Follower`], [`Inbox`]: messages by push, answers, cursors on the host |
 //! | `watch` | [`Status`], [`Diagnosis`], [`StreamLog`]: what an agent does and has done |
+//! | `report` | [`RunReport`], [`Comparison`]: what a run was like, from evidence |
 //! | `transfer` | [`Changes`], [`Export`]: a project into a cage, and what changed out of it |
 //! | `interactive` | [`Interactive`]: the agent with its own screen, started, driven and attached to |
 //! | `endpoint` | [`Endpoint`]: where an engine listens, by the environment or by an address |
@@ -57,6 +58,7 @@ mod image;
 mod interactive;
 mod local;
 mod mailbox;
+mod report;
 mod sanitize;
 mod transfer;
 mod watch;
@@ -85,6 +87,10 @@ pub use local::EmbeddedConfig;
 pub use mailbox::{
     Answer, Content, CursorStore, Delivery, Entry, FileCursors, Follower, Gap, Inbox, Listing,
     MAX_ANSWER_BYTES, MAX_ANSWER_FILES, MAX_LISTED, MemoryCursors, Outbox, Refusal, Select,
+};
+pub use report::{
+    Comparison, Difference, Grade, Measured, Measures, Moment, Outcome, Remark, RunReport, Section,
+    SectionGrades, Sections, Track, Trouble,
 };
 pub use sanitize::{sanitize, sanitize_path};
 pub use transfer::{

@@ -1,7 +1,10 @@
 //! Watching a cage.
 
+use std::path::Path;
+
 use super::handle::Cage;
 use crate::error::Result;
+use crate::report::{self, RunReport};
 use crate::watch::{self, Diagnosis, Spent, Status, StreamLog};
 
 impl Cage {
@@ -69,5 +72,19 @@ impl Cage {
     /// ```
     pub fn log(&self) -> StreamLog {
         StreamLog::new(self.place.clone())
+    }
+
+    /// Says what the run of this cage was like, from its messages, its log and its session, and, with a folder, from what
+    /// an export into that folder would bring. Nothing is acknowledged, and the cage stays as it is.
+    ///
+    /// Of a mailbox the first [`MAX_LISTED`](crate::MAX_LISTED) messages are read, of the log the last
+    /// [`MAX_TAIL_LINES`](crate::MAX_TAIL_LINES) lines; the report says where that was not all.
+    ///
+    /// # Errors
+    /// - [`CageError::NotRunning`](crate::CageError::NotRunning) when the cage is stopped or paused: start it first. No
+    ///   agent works because of that.
+    /// - Like [`Cage::status`], [`Outbox::list`](crate::Outbox::list) and [`Cage::diff`].
+    pub async fn report(&self, project: Option<&Path>) -> Result<RunReport> {
+        report::report(self, project).await
     }
 }

@@ -234,6 +234,25 @@ fn idle(reason: &str, listening: bool) -> Activity {
     Activity::Idle { reason: reason.to_owned(), listening }
 }
 
+impl Activity {
+    /// Returns what is going on in one word, as programs read it: `working`, `waiting_for_answer` and so on.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Working => "working",
+            Self::WaitingForAnswer(_) => "waiting_for_answer",
+            Self::Silent { .. } => "silent",
+            Self::Complete { .. } => "complete",
+            Self::Idle { .. } => "idle",
+            Self::Crashed { .. } => "crashed",
+            Self::Stopped => "stopped",
+            Self::Paused => "paused",
+            Self::Gone => "gone",
+            Self::Unknown { .. } => "unknown",
+        }
+    }
+}
+
 impl fmt::Display for Activity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -7,6 +7,7 @@ mod errors;
 mod generated;
 mod interrupts;
 mod orders;
+mod report;
 mod schema;
 #[path = "../support/mod.rs"]
 mod support;

@@ -18,6 +18,7 @@ pub(crate) mod launch;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod outbox;
+pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod salvage;
 pub(crate) mod stop;
