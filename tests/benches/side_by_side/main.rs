@@ -9,7 +9,11 @@
 //! - [`mailbox`], [`talk`], [`project`], [`fleet`], [`programs`]: the rows.
 //! - [`curves`], [`plot`]: how cost grows, drawn.
 
-#![expect(clippy::unwrap_used, reason = "a benchmark that cannot measure has nothing to report")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a benchmark that cannot measure has nothing to report"
+)]
 #![expect(clippy::cast_precision_loss, reason = "counts and bytes here are far below 2^52")]
 
 mod curves;

@@ -80,7 +80,7 @@ fn wrapped(program: &str, options: &[&str], command: &Command) -> Command {
     wrapped
 }
 
-/// Counts instructions, which do not depend on the machine's mood, and compares them with what was last written down.
+/// Counts instructions, which do not depend on the machine's mood, and compares them with the committed ones.
 fn instructions(results: &mut Results) {
     let file = places::root().join("tests/benches/side_by_side/instructions.json");
     let before: Value =
@@ -98,7 +98,7 @@ fn instructions(results: &mut Results) {
             row = row.remark(format_args!("{:+.1} % against {before:.0}", change * 100.0));
             if change.abs() > NOTEWORTHY {
                 println!(
-                    "NOTICE: {name} changed by {:+.1} %; if that is meant, commit {}",
+                    "NOTICE: {name} changed by {:+.1} %; if that is meant, remove {} and measure again",
                     change * 100.0,
                     file.display()
                 );
@@ -106,7 +106,7 @@ fn instructions(results: &mut Results) {
         }
         results.add(name, &row);
     }
-    if now != before {
+    if before.is_null() {
         fs::write(&file, serde_json::to_string_pretty(&now).unwrap() + "\n").unwrap();
     }
 }

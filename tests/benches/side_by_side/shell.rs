@@ -9,8 +9,9 @@ pub(crate) fn run(command: &mut Command) -> Result<String, String> {
     if status.success() {
         return Ok(String::from_utf8_lossy(&stdout).into_owned());
     }
-    let stderr = String::from_utf8_lossy(&stderr);
-    let last = stderr.trim().lines().last().unwrap_or_default();
+    // Some say what is wrong on their standard output.
+    let words = String::from_utf8_lossy(if stderr.is_empty() { &stdout } else { &stderr }).into_owned();
+    let last = words.trim().lines().last().unwrap_or_default();
     Err(format!("`{}` ended with {status}: {last}", command.get_program().to_string_lossy()))
 }
 

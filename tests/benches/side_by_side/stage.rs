@@ -40,7 +40,8 @@ impl Stage {
 
     /// Creates a cage of ours that is removed at the end.
     pub(crate) fn cage(&self, spec: CageSpec) -> Cage {
-        let cage = self.runtime.block_on(self.host.create(spec.image(places::image()))).unwrap();
+        let cage = self.runtime.block_on(self.host.create(spec.image(places::image())));
+        let cage = cage.unwrap_or_else(|error| panic!("{error}; `docker rm --force` what an ended run left"));
         self.cages.borrow_mut().push(cage.name().to_string());
         cage
     }
@@ -49,6 +50,8 @@ impl Stage {
     pub(crate) fn peer_cage(&self, name: &str, dir: &Path) -> Result<String, String> {
         let peer = self.peer.as_ref().map_err(Clone::clone)?;
         self.peers.borrow_mut().push(name.to_owned());
+        // What an ended run left; there is seldom anything.
+        let _ = peer.destroy(name);
         peer.create(name, dir)?;
         Ok(container(name))
     }
