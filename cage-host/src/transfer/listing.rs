@@ -1,8 +1,8 @@
 //! What lies in a cage's project, listed by one `find`.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt as _;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use super::archive::list_still;
@@ -69,50 +69,45 @@ pub(super) async fn list(place: &Place) -> Result<Listing> {
 /// Parses the output of `find` wherever it is cut.
 #[derive(Debug, Default)]
 struct Parser {
-    field: Vec<u8>,
-    fields: Vec<Vec<u8>>,
+    /// What has come of the next entry.
+    entry: Vec<u8>,
+    /// Its complete fields.
+    fields: usize,
+    /// Where its incomplete field begins.
+    field_at: usize,
     listing: Listing,
 }
 
 impl Parser {
     fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut pieces = bytes.split(|&byte| byte == 0).peekable();
-        while let Some(piece) = pieces.next() {
-            if self.field.len() + piece.len() > MAX_FIELD_BYTES {
+        for piece in bytes.split_inclusive(|&byte| byte == 0) {
+            let ended = piece.ends_with(&[0]);
+            let field_len = self.entry.len() - self.field_at + piece.len() - usize::from(ended);
+            if field_len > MAX_FIELD_BYTES {
                 let limit = MAX_FIELD_BYTES as u64;
                 return Err(CageError::TooMuch { operation: LIST, limit, unit: "bytes in one path" }.into());
             }
-            self.field.extend_from_slice(piece);
-            if pieces.peek().is_some() {
-                self.fields.push(std::mem::take(&mut self.field));
-                self.take_entry()?;
+            self.entry.extend_from_slice(piece);
+            if ended {
+                self.end_field()?;
             }
         }
         Ok(())
     }
 
-    fn take_entry(&mut self) -> Result<()> {
-        if self.fields.len() < FIELDS {
-            return Ok(());
-        }
-        let fields = std::mem::take(&mut self.fields);
-        let Ok([stat, path, link]) = <[_; FIELDS]>::try_from(fields) else { return Ok(()) };
-        let listed = parse_stat(&stat, link)
-            .ok_or_else(|| malformed(format!("`{}` is no entry", stat.escape_ascii())))?;
-        if self.listing.entries.len() >= MAX_ENTRIES {
-            return Err(
-                CageError::TooMuch { operation: LIST, limit: MAX_ENTRIES as u64, unit: "entries" }.into()
-            );
-        }
-        match SafePath::new(&path) {
-            Ok(path) => drop(self.listing.entries.insert(path, listed)),
-            Err(error) => self.listing.refused.add(&path, error),
+    fn end_field(&mut self) -> Result<()> {
+        self.fields += 1;
+        self.field_at = self.entry.len();
+        if self.fields == FIELDS {
+            take_entry(&self.entry, &mut self.listing)?;
+            self.entry.clear();
+            (self.fields, self.field_at) = (0, 0);
         }
         Ok(())
     }
 
     fn finish(self) -> Result<Listing> {
-        if self.field.is_empty() && self.fields.is_empty() {
+        if self.entry.is_empty() {
             Ok(self.listing)
         } else {
             Err(malformed("the listing ends in the middle of an entry".to_owned()))
@@ -120,11 +115,28 @@ impl Parser {
     }
 }
 
+/// Adds an entry, whose fields each end with a NUL.
+fn take_entry(entry: &[u8], listing: &mut Listing) -> Result<()> {
+    let mut fields = entry.split(|&byte| byte == 0);
+    let mut field = || fields.next().unwrap_or_default();
+    let (stat, path, link) = (field(), field(), field());
+    let listed =
+        parse_stat(stat, link).ok_or_else(|| malformed(format!("`{}` is no entry", stat.escape_ascii())))?;
+    if listing.entries.len() >= MAX_ENTRIES {
+        return Err(CageError::TooMuch { operation: LIST, limit: MAX_ENTRIES as u64, unit: "entries" }.into());
+    }
+    match SafePath::new(path) {
+        Ok(path) => drop(listing.entries.insert(path, listed)),
+        Err(error) => listing.refused.add(path, error),
+    }
+    Ok(())
+}
+
 fn malformed(reason: String) -> crate::Error {
     CageError::Malformed { operation: LIST, reason }.into()
 }
 
-fn parse_stat(stat: &[u8], link: Vec<u8>) -> Option<Listed> {
+fn parse_stat(stat: &[u8], link: &[u8]) -> Option<Listed> {
     let text = std::str::from_utf8(stat).ok()?;
     let mut parts = text.split(' ');
     let (kind, size, time, mode) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -135,7 +147,7 @@ fn parse_stat(stat: &[u8], link: Vec<u8>) -> Option<Listed> {
     let node = match kind {
         "f" => Node::File(FileStat { size, mtime, executable: mode & 0o100 != 0 }),
         "d" => Node::Folder,
-        "l" => Node::Link(OsString::from_vec(link).into()),
+        "l" => Node::Link(OsStr::from_bytes(link).into()),
         _ => Node::Special,
     };
     Some(Listed { node, touched: fraction.bytes().any(|digit| digit != b'0') })

@@ -65,8 +65,7 @@ pub(crate) fn walk(root: &Path, mut visit: impl FnMut(SafePath, Node) -> Result<
             Err(error) => return Err(walk_error(root, &error)),
         };
         let path = entry.path();
-        let Ok(relative) = path.strip_prefix(root) else { continue };
-        let name = SafePath::new(relative.as_os_str().as_bytes())
+        let name = SafePath::new(below(root, path))
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
             .context("take", path)?;
         match node_at(path) {
@@ -75,6 +74,13 @@ pub(crate) fn walk(root: &Path, mut visit: impl FnMut(SafePath, Node) -> Result<
         }
     }
     Ok(())
+}
+
+/// Returns what the walker appended to the root, without taking the paths apart.
+fn below<'a>(root: &Path, path: &'a Path) -> &'a [u8] {
+    let path = path.as_os_str().as_bytes();
+    let rest = path.strip_prefix(root.as_os_str().as_bytes()).unwrap_or(path);
+    rest.strip_prefix(b"/").unwrap_or(rest)
 }
 
 fn node_at(path: &Path) -> io::Result<Node> {
