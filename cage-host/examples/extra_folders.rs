@@ -1,6 +1,6 @@
-//! Creates a cage with folders beside its project, each a place of its own in the home.
+//! Creates a cage with folders beside its project, each a place of its own in the home, and compares each with its origin.
 
-use cage_host::{CageSpec, Host};
+use cage_host::{CageSpec, DiffOptions, Host};
 use clap::Parser;
 
 /// Create a cage with extra folders
@@ -28,13 +28,17 @@ fn place(text: &str) -> Result<(String, String), &'static str> {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
     let mut spec = CageSpec::from_dir(options.name, options.project).image(options.image);
-    for (place, folder) in options.folders {
+    for (place, folder) in &options.folders {
         spec = spec.folder(place, folder);
     }
     let cage = Host::connect().await?.create(spec).await?;
     println!("project: {} files", cage.arrival().files);
     for (place, arrival) in cage.folders() {
         println!("{place}: {} files", arrival.files);
+    }
+    for (place, folder) in &options.folders {
+        let changes = cage.diff_with(folder, DiffOptions::default().folder(place)).await?;
+        println!("{place}: {} changes", changes.len());
     }
     cage.destroy().await?;
     Ok(())

@@ -1,11 +1,14 @@
 //! Trees that an agent makes to stop, fill or mislead the host, in a real container: each is answered in bounded time,
-//! every refusal is reported by a path that is safe to show, and a canary beside the target does not change.
+//! every refusal is reported by a path that is safe to show, and a canary tree beside the target does not change.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is a failure with a line number")]
 
 mod support;
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,6 +25,35 @@ struct Scene {
     stage: Stage,
     cage: Cage,
     root: TempDir,
+    canary: Snapshot,
+}
+
+/// Every path of a tree with its mode, its time, and what it holds or points to.
+type Snapshot = BTreeMap<PathBuf, (u32, (i64, i64), Vec<u8>)>;
+
+fn snapshot(folder: &Path) -> Snapshot {
+    let mut found = Snapshot::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let metadata = path.symlink_metadata().unwrap();
+        let content = match metadata.file_type() {
+            kind if kind.is_dir() => Vec::new(),
+            kind if kind.is_symlink() => fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes(),
+            _ => fs::read(&path).unwrap(),
+        };
+        let time = (metadata.mtime(), metadata.mtime_nsec());
+        found.insert(path.clone(), (metadata.mode(), time, content));
+        if metadata.is_dir() {
+            found.extend(snapshot(&path));
+        }
+    }
+    found
+}
+
+fn write_canary(root: &Path) -> Snapshot {
+    write_tree(root, &[("canary/file", "alive"), ("canary/sub/deep", "alive"), ("canary/.envrc", "alive")]);
+    symlink("file", root.join("canary/link")).unwrap();
+    snapshot(&root.join("canary"))
 }
 
 impl Scene {
@@ -29,11 +61,12 @@ impl Scene {
     async fn new(story: &str, work: &str) -> Option<Self> {
         let stage = Stage::docker().await?;
         let root = tempfile::tempdir().unwrap();
-        write_tree(root.path(), &[("canary", "alive"), ("target/keep", "host")]);
+        write_tree(root.path(), &[("target/keep", "host")]);
+        let canary = write_canary(root.path());
         let spec = CageSpec::from_dir(stage.name(story), root.path().join("target")).image(image());
         let cage = stage.host.create(spec).await.unwrap();
         stage.agent(&cage, &["sh", "-c", &format!("cd ~/project && {work}")]);
-        Some(Self { stage, cage, root })
+        Some(Self { stage, cage, root, canary })
     }
 
     async fn diff(&self) -> cage_host::Result<Changes> {
@@ -49,7 +82,7 @@ impl Scene {
     /// Removes the cage and sees that nothing beside the target changed.
     async fn end(self) {
         self.cage.destroy().await.unwrap();
-        assert_eq!(fs::read_to_string(self.root.path().join("canary")).unwrap(), "alive");
+        assert_eq!(snapshot(&self.root.path().join("canary")), self.canary, "the canary changed");
         assert_eq!(fs::read_dir(self.root.path()).unwrap().count(), 2, "something lies beside the target");
         drop(self.stage);
     }
@@ -62,7 +95,7 @@ fn left_out(export: &Export) -> Vec<&str> {
 #[tokio::test]
 async fn takes_only_files_of_a_tree_with_everything_else_in_it() {
     let work = r#"mkfifo pipe && ln -s /etc/passwd link && ln -s / root && ln -s ../../canary up &&
-        rm keep && ln -s ../canary keep && mkdir -p real && ln -s real through && echo x > real/in &&
+        rm keep && ln -s ../canary/file keep && mkdir -p real && ln -s real through && echo x > real/in &&
         : > '-rf' && : > '--checkpoint-action=exec=sh' && printf x > "$(printf 'a\nb')" &&
         printf x > "$(printf '\033[2J')" && ln real/in hard && truncate -s 1T sparse && chmod 6777 hard &&
         perl -MSocket -e 'socket(my $s, AF_UNIX, SOCK_STREAM, 0); bind($s, sockaddr_un("sock")) or die'"#;

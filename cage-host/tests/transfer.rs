@@ -2,15 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is a failure with a line number")]
 
+#[macro_use]
 mod support;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
-use cage_host::{CageSpec, ChangeKind, ExportOptions};
+use cage_host::{CageSpec, ChangeKind, DiffOptions, ExportOptions};
 use support::story::Story;
 use support::{Stage, image, write_tree};
+
+on_both_backends! {
+    brings_home_what_changed_in_an_extra_folder => extra_folder;
+}
 
 #[tokio::test]
 async fn finds_nothing_right_after_creation() {
@@ -185,4 +190,36 @@ async fn exports_a_whole_project_by_comparing_with_an_empty_folder() {
     assert_eq!(export.written, [".gitignore", "a", "src/b"]);
     assert_eq!(export.left_out, []);
     assert_eq!(fs::read_to_string(target.path().join("src/b")).unwrap(), "2");
+}
+
+async fn extra_folder(stage: Stage) {
+    let root = tempfile::tempdir().unwrap();
+    write_tree(root.path(), &[("p/a", "1"), ("docs/guide.md", "old"), ("docs/kept", "1")]);
+    let docs = root.path().join("docs");
+    let spec = CageSpec::from_dir(stage.name("extra"), root.path().join("p")).image(image());
+    let cage = stage.host.create(spec.folder("docs", &docs)).await.unwrap();
+    let work =
+        "cd \"${CAGE_DIR:-$HOME/.cage}/../docs\" && printf newer > guide.md && mkdir a && printf 1 > a/page";
+    stage.agent(&cage, &["sh", "-c", work]);
+    let changes = cage.diff_with(&docs, DiffOptions::default().folder("docs")).await.unwrap();
+    let export = cage.export(&docs, &changes).await.unwrap();
+    let project = cage.diff(root.path().join("p")).await.unwrap();
+    cage.destroy().await.unwrap();
+    assert_eq!(changes.to_string(), "A a/page\nM guide.md\n");
+    assert_eq!(export.written, ["a/page", "guide.md"]);
+    assert_eq!(fs::read_to_string(docs.join("guide.md")).unwrap(), "newer");
+    assert!(project.is_empty(), "{project}");
+}
+
+#[tokio::test]
+async fn rejects_a_folder_that_is_no_place_in_the_home() {
+    let story = Story::new(&[("a", "1")]).await;
+    for place in ["../other", ".cage", "/etc"] {
+        let options = DiffOptions::default().folder(place);
+        let error = story.cage.diff_with(story.project.path(), options).await.unwrap_err();
+        assert!(error.to_string().starts_with("invalid folder"), "{error}");
+    }
+    let missing = DiffOptions::default().folder("nowhere");
+    let error = story.cage.diff_with(story.project.path(), missing).await.unwrap_err();
+    assert!(error.to_string().contains("No such file"), "{error}");
 }

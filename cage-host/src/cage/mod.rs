@@ -49,6 +49,7 @@ pub(crate) use creator::{Unfinished, creator};
 pub use credential::Credential;
 pub(crate) use credential::{check_gateway, complete, copy_file, from_host};
 pub use folder_name::MAX_FOLDER_NAME_BYTES;
+pub(crate) use folder_name::{FolderName, PROJECT};
 pub use git_repo::GitRepo;
 pub use handle::Cage;
 pub use lifecycle::{CageState, DEFAULT_GRACE};

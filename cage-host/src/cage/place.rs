@@ -1,7 +1,7 @@
 //! A cage seen from within this crate: where it is and how to run something there.
 
 use crate::backend::{Archive, Backend, CageId, Exec, Layout, Running};
-use crate::cage::{CageName, CageState};
+use crate::cage::{CageName, CageState, FolderName, PROJECT};
 use crate::error::Result;
 use crate::interactive::Terminal;
 
@@ -16,6 +16,8 @@ pub(crate) struct Place {
     pub(crate) layout: Layout,
     backend: Backend,
     still: Option<Still>,
+    /// The folder of the home that is compared and read.
+    folder: String,
 }
 
 /// What is known of a cage that is read without running anything in it.
@@ -28,11 +30,26 @@ pub(crate) struct Still {
 impl Place {
     pub(crate) fn new(name: CageName, id: CageId, backend: Backend) -> Self {
         let layout = backend.layout(&id);
-        Self { name, id, layout, backend, still: None }
+        Self { name, id, layout, backend, still: None, folder: PROJECT.to_owned() }
     }
 
     pub(crate) async fn exec(&self, exec: Exec) -> Result<Running> {
         self.backend.exec(&self.id, exec).await
+    }
+
+    /// Has an extra folder compared and read instead of the project from here on.
+    pub(crate) fn reading_folder(self, folder: &FolderName) -> Self {
+        Self { folder: folder.to_string(), ..self }
+    }
+
+    /// Returns the name of the folder of the home that is compared and read: the project, or an extra one.
+    pub(crate) fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// Returns where that folder lies.
+    pub(crate) fn folder_path(&self) -> String {
+        self.layout.folder(&self.folder)
     }
 
     /// Has the cage read without running anything in it from here on.

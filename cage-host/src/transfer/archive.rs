@@ -29,26 +29,24 @@ pub(crate) type ArchiveEntry<'a> = Entry<'a, ChunkReader>;
 
 const READ: &str = "read the cage's files";
 
-/// The folder of the project in a cage's home.
-const PROJECT: &str = "project";
-
 /// Reads a folder of a cage's home with `each`, which gets every entry with its path below the folder, as far as that
 /// is a [`SafePath`]. Returns what `each` was given as its state, and what was refused; `None` without such a folder.
 pub(crate) async fn read_folder<S: Send + 'static>(
     place: &Place,
-    folder: &'static str,
+    folder: &str,
     mut state: S,
     each: impl Fn(&mut S, SafePath, &mut ArchiveEntry<'_>) -> Result<()> + Send + 'static,
 ) -> Result<Option<(S, Refused)>> {
     let Some(archive) = place.archive(folder).await? else { return Ok(None) };
     let (sender, chunks) = mpsc::channel(CHUNKS_IN_FLIGHT);
+    let folder = folder.to_owned();
     let reading = spawn_blocking(move || {
         let mut refused = Refused::default();
         let mut archive = tar::Archive::new(ChunkReader::new(chunks));
         for entry in archive.entries().map_err(broken)? {
             let mut entry = entry.map_err(broken)?;
             let name = entry.path_bytes().into_owned();
-            match below(folder, &name) {
+            match below(&folder, &name) {
                 // A link is no folder, wherever it leads.
                 Some(b"") if !entry.header().entry_type().is_dir() => return Ok(None),
                 Some(b"") => {}
@@ -92,7 +90,8 @@ fn below<'a>(folder: &str, name: &'a [u8]) -> Option<&'a [u8]> {
 
 /// Lists a cage's project without running anything in the cage.
 pub(super) async fn list_still(place: &Place, still: Still) -> Result<Listing> {
-    let listed = read_folder(place, PROJECT, Listing::default(), move |listing, path, entry| {
+    let folder = place.folder().to_owned();
+    let listed = read_folder(place, place.folder(), Listing::default(), move |listing, path, entry| {
         if is_git(&path) {
             return Ok(());
         }
@@ -100,13 +99,13 @@ pub(super) async fn list_still(place: &Place, still: Still) -> Result<Listing> {
             let limit = MAX_ENTRIES as u64;
             return Err(CageError::TooMuch { operation: READ, limit, unit: "entries" }.into());
         }
-        match describe(entry, &listing.entries, still) {
+        match describe(entry, &folder, &listing.entries, still) {
             Some(listed) => drop(listing.entries.insert(path, listed)),
             None => listing.refused.add(path.as_bytes(), "it is a hard link to something that is not listed"),
         }
         Ok(())
     });
-    let missing = || "there is no project folder".to_owned();
+    let missing = || "there is no such folder".to_owned();
     let (mut listing, refused) =
         listed.await?.ok_or_else(|| CageError::Malformed { operation: READ, reason: missing() })?;
     listing.refused.extend(refused);
@@ -117,7 +116,12 @@ fn is_git(path: &SafePath) -> bool {
     path.components().any(|name| name == ".git")
 }
 
-fn describe(entry: &ArchiveEntry<'_>, before: &BTreeMap<SafePath, Listed>, still: Still) -> Option<Listed> {
+fn describe(
+    entry: &ArchiveEntry<'_>,
+    folder: &str,
+    before: &BTreeMap<SafePath, Listed>,
+    still: Still,
+) -> Option<Listed> {
     let header = entry.header();
     let mtime = header.mtime().ok()?.cast_signed();
     let node = match header.entry_type() {
@@ -127,15 +131,15 @@ fn describe(entry: &ArchiveEntry<'_>, before: &BTreeMap<SafePath, Listed>, still
         }
         EntryType::Directory => Node::Folder,
         EntryType::Symlink => Node::Link(entry.link_name().ok()??.into_owned()),
-        EntryType::Link => return before.get(&link_target(entry)?).cloned(),
+        EntryType::Link => return before.get(&link_target(entry, folder)?).cloned(),
         _ => Node::Special,
     };
     // An archive has whole seconds, so whatever could have been written in the cage is looked into.
     Some(Listed { node, touched: mtime >= still.since })
 }
 
-fn link_target(entry: &ArchiveEntry<'_>) -> Option<SafePath> {
-    SafePath::new(below(PROJECT, &entry.link_name_bytes()?)?).ok()
+fn link_target(entry: &ArchiveEntry<'_>, folder: &str) -> Option<SafePath> {
+    SafePath::new(below(folder, &entry.link_name_bytes()?)?).ok()
 }
 
 /// What one pass over an archive has brought.
@@ -175,13 +179,14 @@ pub(super) async fn fetch_still(
 }
 
 async fn read_once(place: &Place, pass: Pass, limits: Limits) -> Result<Pass> {
-    let read = read_folder(place, PROJECT, pass, move |pass, path, entry| {
+    let folder = place.folder().to_owned();
+    let read = read_folder(place, place.folder(), pass, move |pass, path, entry| {
         if pass.wanted.contains(&path) && !pass.received.files.contains_key(&path) {
-            pass.take(path, entry, limits)?;
+            pass.take(path, entry, &folder, limits)?;
         }
         Ok(())
     });
-    let missing = || "the project folder went away".to_owned();
+    let missing = || "the folder went away".to_owned();
     let (mut pass, refused) =
         read.await?.ok_or_else(|| CageError::Malformed { operation: READ, reason: missing() })?;
     pass.received.refused.extend(refused);
@@ -189,10 +194,16 @@ async fn read_once(place: &Place, pass: Pass, limits: Limits) -> Result<Pass> {
 }
 
 impl Pass {
-    fn take(&mut self, path: SafePath, entry: &mut ArchiveEntry<'_>, limits: Limits) -> Result<()> {
+    fn take(
+        &mut self,
+        path: SafePath,
+        entry: &mut ArchiveEntry<'_>,
+        folder: &str,
+        limits: Limits,
+    ) -> Result<()> {
         let size = entry.size();
         match entry.header().entry_type() {
-            EntryType::Link => self.links.extend(link_target(entry).map(|target| (path, target))),
+            EntryType::Link => self.links.extend(link_target(entry, folder).map(|target| (path, target))),
             EntryType::Regular if size > limits.file => {
                 let reason = format!("it has {size} bytes, at most {} are taken", limits.file);
                 self.received.refused.add(path.as_bytes(), reason);

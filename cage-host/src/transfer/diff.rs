@@ -24,7 +24,7 @@ use super::rules::{FILE_NAME, KnownFolders, MAX_RULES_BYTES, Rules};
 use super::safe_path::SafePath;
 use super::spool::{Span, Spool};
 use super::walk::{Node, walk};
-use crate::cage::Place;
+use crate::cage::{FolderName, Place};
 use crate::error::{EngineError, IoContext as _, RequestError, Result};
 use crate::sanitize::sanitize_path;
 
@@ -34,13 +34,14 @@ const MAX_RULE_FILES: usize = 1_000;
 /// What a diff looks at.
 ///
 /// ```
-/// let options = cage_host::DiffOptions::default().protected(true);
+/// let options = cage_host::DiffOptions::default().protected(true).folder("docs");
 /// # drop(options);
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[must_use]
 pub struct DiffOptions {
     protected: bool,
+    folder: Option<String>,
 }
 
 impl DiffOptions {
@@ -49,6 +50,21 @@ impl DiffOptions {
     pub fn protected(mut self, protected: bool) -> Self {
         self.protected = protected;
         self
+    }
+
+    /// Compares an extra folder of the cage, instead of the project: one that
+    /// [`CageSpec::folder`](crate::CageSpec::folder) created at this place in the home.
+    pub fn folder(mut self, place: impl Into<String>) -> Self {
+        self.folder = Some(place.into());
+        self
+    }
+
+    fn apply(&self, place: &Place) -> Result<Place> {
+        let place = place.clone();
+        match &self.folder {
+            Some(folder) => Ok(place.reading_folder(&FolderName::new(folder)?)),
+            None => Ok(place),
+        }
     }
 }
 
@@ -61,11 +77,12 @@ struct HostTree {
     protection: Protection,
 }
 
-/// Compares a cage's project with a folder of the host.
+/// Compares a folder of a cage, most often its project, with one of the host.
 pub(crate) async fn diff(place: &Place, dir: &Path, options: DiffOptions) -> Result<Changes> {
+    let place = &options.apply(place)?;
     let dir = dir.to_owned();
     let scan_dir = dir.clone();
-    let scanned = async { blocking(move || scan(&scan_dir, options)).await };
+    let scanned = async { blocking(move || scan(&scan_dir, !options.protected)).await };
     let (mut host, mut listing) = tokio::try_join!(scanned, list(place))?;
     let spool = Spool::new().context("make a temporary file in", &std::env::temp_dir())?;
 
@@ -111,12 +128,12 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     })
 }
 
-fn scan(dir: &Path, options: DiffOptions) -> Result<HostTree> {
+fn scan(dir: &Path, protect_folders: bool) -> Result<HostTree> {
     if let Err(error) = std::fs::read_dir(dir) {
         return Err(RequestError::Project { path: dir.to_owned(), reason: error.to_string() }.into());
     }
     let root = Dir::open_ambient_dir(dir, ambient_authority()).context("open the folder", dir)?;
-    let protection = Protection::of(&root, dir, !options.protected)?;
+    let protection = Protection::of(&root, dir, protect_folders)?;
     let mut tree = HostTree { protection, ..HostTree::default() };
     walk(dir, |path, node| {
         if is_rules(&path) && matches!(node, Node::File(stat) if stat.size <= MAX_RULES_BYTES) {

@@ -84,7 +84,7 @@ fn tar_exec(place: &Place, wanted: &BTreeSet<SafePath>) -> Exec {
         "--verbatim-files-from",
         "--files-from=-",
     ];
-    Exec::new(FETCH, argv, FETCH_DEADLINE).cwd(place.layout.project()).stdin(Stdin::Bytes(names.into()))
+    Exec::new(FETCH, argv, FETCH_DEADLINE).cwd(place.folder_path()).stdin(Stdin::Bytes(names.into()))
 }
 
 /// `tar` fails when a file vanished although it sent the others.

@@ -50,8 +50,8 @@ pub(super) async fn list(place: &Place) -> Result<Listing> {
     if let Some(still) = place.still() {
         return list_still(place, still).await;
     }
-    let project = place.layout.project();
-    let argv = ["find", &project, "-mindepth", "1", "-name", ".git", "-prune", "-o", "-printf", FORMAT];
+    let folder = place.folder_path();
+    let argv = ["find", &folder, "-mindepth", "1", "-name", ".git", "-prune", "-o", "-printf", FORMAT];
     let mut running = place.exec(Exec::new(LIST, argv, LIST_DEADLINE)).await?;
     let mut parser = Parser::default();
     while let Some(bytes) = running.next_stdout().await? {

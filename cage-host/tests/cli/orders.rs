@@ -206,6 +206,11 @@ fn says_what_creating_would_do_and_copies_folders_beside_the_project() {
     assert_eq!(desk.containers(), "");
     assert_eq!(desk.json("create", &create)["folders"][0]["place"], "docs");
     assert_eq!(desk.agent(&["cat", "/home/trustycage/docs/a.md"]), "a");
+    desk.agent(&["sh", "-c", "echo b > ~/docs/b.md"]);
+    let docs = [desk.name(), "--dir", "docs", "--output-dir", "../docs"];
+    assert_eq!(desk.json("diff", &[&["diff"], &docs[..]].concat())["changes"][0]["path"], "b.md");
+    desk.run(&[&["export", "--yes"], &docs[..]].concat()).succeeds();
+    assert_eq!(fs::read_to_string(desk.path("docs/b.md")).unwrap(), "b\n");
 }
 
 #[test]

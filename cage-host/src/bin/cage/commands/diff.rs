@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// Folder to compare with
     #[arg(long, value_name = "DIR", default_value = ".")]
     output_dir: PathBuf,
+    /// Extra folder of the cage to compare instead of the project
+    #[arg(long, value_name = "NAME")]
+    dir: Option<String>,
     /// Show each change line by line
     #[arg(long)]
     full: bool,
@@ -234,12 +237,21 @@ fn show_diff_line(page: &mut Page, line: &str) -> fmt::Result {
     page.line("")
 }
 
+/// Says what a diff looks at: the project or an extra folder, and in it caches too or not.
+pub(super) fn looked_at(folder: Option<&str>, protected: bool) -> DiffOptions {
+    let options = DiffOptions::default().protected(protected);
+    match folder {
+        Some(folder) => options.folder(folder),
+        None => options,
+    }
+}
+
 /// Shows what the agent changed.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let screen = context.screen();
     let cage = context.cage(&args.name).await?;
     let progress = Progress::begin(screen, &format!("comparing {} …", args.name));
-    let options = DiffOptions::default().protected(args.include_cache);
+    let options = looked_at(args.dir.as_deref(), args.include_cache);
     let changes = cage.diff_with(&args.output_dir, options).await?;
     drop(progress);
     let mut difference = Difference::new(&changes, &args.output_dir);

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use cage_host::{Cage, Changes, DiffOptions, Export, ExportOptions};
+use cage_host::{Cage, Changes, Export, ExportOptions};
 use serde::Serialize;
 
-use super::diff::{Difference, Lines, Refused};
+use super::diff::{Difference, Lines, Refused, looked_at};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// Folder to write into
     #[arg(long, value_name = "DIR", default_value = ".")]
     output_dir: PathBuf,
+    /// Extra folder of the cage to export instead of the project
+    #[arg(long, value_name = "NAME")]
+    dir: Option<String>,
     /// Ask nothing
     #[arg(short, long)]
     yes: bool,
@@ -157,7 +160,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     let screen = context.screen();
     let cage = context.cage(&args.name).await?;
     let progress = Progress::begin(screen, &format!("comparing {} …", args.name));
-    let options = DiffOptions::default().protected(args.options.include_cache);
+    let options = looked_at(args.dir.as_deref(), args.options.include_cache);
     let changes = cage.diff_with(&args.output_dir, options).await?;
     drop(progress);
     let target = Target { cage: &cage, dir: &args.output_dir };
