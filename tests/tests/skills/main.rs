@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is a failure with a line number")]
 
+mod iterate;
 mod orchestrator;
 mod page;
 mod plugin;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use cage_tests::places::root;
 
 /// Every skill of the plugin.
-pub(crate) const SKILLS: [&str; 2] = ["cage-orchestrator", "cage-protocol"];
+pub(crate) const SKILLS: [&str; 3] = ["cage-iterate", "cage-orchestrator", "cage-protocol"];
 
 /// Longest description that Claude Code keeps, in characters.
 const DESCRIPTION_CHARS_MAX: usize = 1024;

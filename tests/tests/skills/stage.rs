@@ -77,6 +77,18 @@ impl Stage {
     }
 }
 
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // The cages of a page with two of them; the test's own name is looked after by the harness.
+            for ending in ["-1", "-2"] {
+                let container = self.container() + ending;
+                let _ = Command::new("docker").args(["rm", "--force", "--volumes", &container]).output();
+            }
+        }
+    }
+}
+
 /// Copies the files of a folder.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
