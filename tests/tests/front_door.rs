@@ -144,7 +144,8 @@ fn every_link_within_the_project_leads_to_a_file() {
 /// The targets of a page's links and pictures that lie within the project. What rustdoc resolves it checks itself.
 fn links(page: &str) -> Vec<&str> {
     let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    let elsewhere = |target: &&str| target.contains("://") || target.contains("::") || target.starts_with('#');
+    let elsewhere =
+        |target: &&str| target.contains("://") || target.contains("::") || target.starts_with('#');
     targets.filter(|target| !elsewhere(target)).collect()
 }
 
