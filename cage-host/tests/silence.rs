@@ -103,7 +103,7 @@ async fn ends_whatever_is_asked_of_a_cage() {
     ends_wherever_the_engine_goes_silent("gc", async |host| host.gc().await, nothing).await;
     ends_wherever_the_engine_goes_silent("find", async |host| host.cage(&name).await, nothing).await;
     let folder = tempfile::tempdir().unwrap();
-    let diff = async |host: &Host| host.cage(&name).await?.diff(folder.path()).await;
+    let diff = async |host: &Host| Box::pin(host.cage(&name).await?.diff(folder.path())).await;
     ends_wherever_the_engine_goes_silent("diff", diff, nothing).await;
     let send = async |host: &Host| host.cage(&name).await?.inbox().send(TaskRevision::new("again")).await;
     ends_wherever_the_engine_goes_silent("send", send, nothing).await;

@@ -42,7 +42,14 @@ fn retry(status: u64) -> LogEvent {
 }
 
 fn evidence(activity: Activity) -> Evidence {
-    let status = Status { activity, spent: None, quiet_for: None, last_tool: None, session_id: None };
+    let status = Status {
+        activity,
+        spent: None,
+        quiet_for: None,
+        last_progress: None,
+        last_tool: None,
+        session_id: None,
+    };
     Evidence {
         cage: "demo".to_owned(),
         taken_at: at(1_000),

@@ -30,6 +30,8 @@ pub struct Status {
     pub spent: Option<Spent>,
     /// How long ago the agent last printed anything, by the cage's clock, to about a second.
     pub quiet_for: Option<Duration>,
+    /// What the agent last said about its progress, safe to show.
+    pub last_progress: Option<String>,
     /// The tool that the agent used last, safe to show.
     pub last_tool: Option<String>,
     /// The id of the conversation, safe to show. It changes when the agent compacts or resumes.
@@ -105,7 +107,14 @@ pub struct Spent {
 impl Status {
     /// The status of a cage that nothing can be run in.
     pub(super) fn without_look(activity: Activity) -> Self {
-        Self { activity, spent: None, quiet_for: None, last_tool: None, session_id: None }
+        Self {
+            activity,
+            spent: None,
+            quiet_for: None,
+            last_progress: None,
+            last_tool: None,
+            session_id: None,
+        }
     }
 
     /// Decides what a cage is doing.
@@ -122,10 +131,18 @@ impl Status {
             activity,
             spent: Some(Spent { cost_usd: session.cost_usd, tokens: session.usage, turns: session.turns }),
             quiet_for: Some(snapshot.age(session.last_activity.instant())),
+            last_progress: last_progress(snapshot),
             last_tool: session.last_tool.as_deref().map(shown),
             session_id: session.session_id().map(shown),
         }
     }
+}
+
+fn last_progress(snapshot: &Snapshot) -> Option<String> {
+    snapshot.outbox.iter().rev().find_map(|(_, message)| match &message.payload {
+        Payload::ProgressUpdate(progress) => Some(shown(&progress.status)),
+        _ => None,
+    })
 }
 
 fn before_the_first_word(snapshot: &Snapshot) -> Activity {

@@ -11,4 +11,5 @@ mod report;
 mod schema;
 #[path = "../support/mod.rs"]
 mod support;
+mod watch;
 mod whole_way;

@@ -6,7 +6,7 @@ use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcom
 
 use crate::commands::{
     answer, auth, branch, copies, create, destroy, diagnose, diff, doctor, export, gc, generate, image,
-    inbox, init, interactive, launch, list, logs, outbox, report, run, salvage, stop, sync,
+    inbox, init, interactive, launch, list, logs, outbox, report, run, salvage, stop, sync, watch,
 };
 use crate::exit;
 
@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Branch(branch::BranchArgs),
     /// Write the agent's commits as text, to be read
     Patch(branch::PatchArgs),
+    /// Watch all cages on one screen
+    Watch(watch::Args),
     /// Say what a run was like, or compare two
     Report(report::Args),
     /// Bring into a cage what changed on this machine

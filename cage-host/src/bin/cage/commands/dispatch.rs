@@ -2,7 +2,7 @@
 
 use super::{
     answer, auth, branch, copies, create, destroy, diagnose, diff, doctor, export, gc, generate, image,
-    inbox, init, interactive, launch, list, logs, outbox, report, run, salvage, stop, sync,
+    inbox, init, interactive, launch, list, logs, outbox, report, run, salvage, stop, sync, watch,
 };
 use crate::args::Command;
 use crate::context::Context;
@@ -29,6 +29,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Exit
         Command::Patch(args) => branch::patch(&args, context).await,
         Command::Diff(args) => diff::run(&args, context).await,
         Command::Export(args) => export::run(&args, context).await,
+        Command::Watch(args) => watch::run(&args, context).await,
         Command::Report(args) => report::run(&args, context).await,
         Command::Sync(args) => sync::run(&args, context).await,
         Command::Tidy(args) => sync::tidy(&args, context).await,

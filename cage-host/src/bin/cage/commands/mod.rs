@@ -23,6 +23,7 @@ pub(crate) mod run;
 pub(crate) mod salvage;
 pub(crate) mod stop;
 pub(crate) mod sync;
+pub(crate) mod watch;
 
 mod dispatch;
 mod follow;

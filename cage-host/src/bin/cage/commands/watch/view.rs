@@ -1,0 +1,132 @@
+//! The picture of the dashboard.
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::Line;
+use ratatui::widgets::{Block, Cell, Paragraph, Row as TableRow, Table, TableState, Wrap};
+
+use super::model::{Look, Mode, Model, Row, Seen, one_line};
+use crate::output::bytes_in_words;
+
+const HEAD: [&str; 7] = ["NAME", "STATE", "PROGRESS", "SILENT", "TURNS", "COST", "DISK"];
+
+/// Draws everything.
+pub(super) fn draw(model: &Model, frame: &mut Frame<'_>) {
+    let areas = Layout::vertical([
+        Constraint::Length(1),
+        Constraint::Min(3),
+        Constraint::Length(1),
+        Constraint::Length(1),
+    ]);
+    let [head, body, notice, keys] = areas.areas(frame.area());
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    frame.render_widget(Line::styled(title(model), bold), head);
+    match &model.mode {
+        Mode::Reading { title, lines, from } => read(frame, body, title, &lines[(*from).min(lines.len())..]),
+        _ => table(model, frame, body),
+    }
+    frame.render_widget(Line::from(prompt(model)), notice);
+    frame.render_widget(Line::styled(help(&model.mode), Style::new().add_modifier(Modifier::DIM)), keys);
+}
+
+fn title(model: &Model) -> String {
+    let Some(rows) = &model.cages else { return "cage watch: looking …".to_owned() };
+    // An empty sum of floats is -0.
+    let spent = rows.iter().filter_map(|row| seen(row)?.cost_usd).fold(0.0, |sum, cost| sum + cost);
+    let at_work = rows.iter().filter(|row| seen(row).is_some_and(|seen| seen.state == "working")).count();
+    format!("cage watch: {} cages, {at_work} at work, ${spent:.2}", rows.len())
+}
+
+fn seen(row: &Row) -> Option<&Seen> {
+    if let Look::Seen(seen) = &row.look { Some(seen) } else { None }
+}
+
+fn table(model: &Model, frame: &mut Frame<'_>, area: Rect) {
+    let rows = model.cages.as_deref().unwrap_or_default();
+    if rows.is_empty() && model.cages.is_some() {
+        return frame.render_widget(Paragraph::new("no cages; cage create --dir . makes one"), area);
+    }
+    let widths = [
+        Constraint::Max(18),
+        Constraint::Length(11),
+        Constraint::Min(8),
+        Constraint::Length(6),
+        Constraint::Length(5),
+        Constraint::Length(7),
+        Constraint::Length(8),
+    ];
+    let head = TableRow::new(HEAD).style(Style::new().add_modifier(Modifier::DIM));
+    let chosen = Style::new().add_modifier(Modifier::REVERSED);
+    let table = Table::new(rows.iter().map(cells), widths).header(head).row_highlight_style(chosen);
+    let mut state = TableState::new().with_selected(Some(model.selected));
+    frame.render_stateful_widget(table, area, &mut state);
+}
+
+fn cells(row: &Row) -> TableRow<'static> {
+    let none = Seen::default();
+    let (state, shown) = match &row.look {
+        Look::NotYet => (row.container.clone(), &none),
+        Look::Seen(seen) => (seen.state.clone(), seen),
+        Look::Failed(_) => ("cannot look".to_owned(), &none),
+    };
+    let progress = if let Look::Failed(why) = &row.look { why } else { &shown.progress };
+    TableRow::new([
+        Cell::from(one_line(&row.name)),
+        Cell::from(one_line(&state)).style(Style::new().fg(color(&state))),
+        Cell::from(one_line(progress)),
+        Cell::from(shown.quiet_for.map(short).unwrap_or_default()),
+        Cell::from(shown.turns.map(|turns| turns.to_string()).unwrap_or_default()),
+        Cell::from(shown.cost_usd.map(|cost| format!("${cost:.2}")).unwrap_or_default()),
+        Cell::from(row.bytes.map(bytes_in_words).unwrap_or_default().replace(' ', "")),
+    ])
+}
+
+fn color(state: &str) -> Color {
+    match state {
+        "working" | "complete" | "running" => Color::Green,
+        "crashed" | "cannot look" => Color::Red,
+        "silent" | "waiting" | "idle" | "unknown" => Color::Yellow,
+        _ => Color::Reset,
+    }
+}
+
+/// Writes a time in at most six characters.
+fn short(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds}s"),
+        seconds @ 120..7_200 => format!("{}m", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{}h", seconds / 3_600),
+        seconds => format!("{}d", (seconds / 86_400).min(9_999)),
+    }
+}
+
+fn read(frame: &mut Frame<'_>, area: Rect, title: &str, lines: &[String]) {
+    // What is behind the end of the screen need not be wrapped.
+    let shown = lines.iter().take(usize::from(area.height)).map(|line| Line::from(one_line(line)));
+    let page = Paragraph::new(shown.collect::<Vec<_>>()).wrap(Wrap { trim: false });
+    frame.render_widget(page.block(Block::bordered().title(one_line(title))), area);
+}
+
+fn prompt(model: &Model) -> String {
+    match &model.mode {
+        Mode::Revising { name, text } => {
+            let hidden = text.chars().count().saturating_sub(50);
+            let shown: String = text.chars().skip(hidden).collect();
+            format!("revision for {name}: {}▏", one_line(&shown))
+        }
+        Mode::Stopping { name } => format!("stop {name}? its files stay  [y/N]"),
+        _ => one_line(&model.notice),
+    }
+}
+
+fn help(mode: &Mode) -> &'static str {
+    match mode {
+        Mode::List => "↑↓ choose  m messages  l log  r revise  s stop  q quit",
+        Mode::Reading { .. } => "↑↓ scroll  PgUp PgDn  q back",
+        Mode::Revising { .. } => "Enter sends  Esc gives up",
+        Mode::Stopping { .. } => "y stops it  any other key goes back",
+    }
+}
