@@ -83,7 +83,8 @@ fn shows_a_cage_and_its_messages_sends_a_revision_stops_it_and_gives_the_termina
     );
     let terminal = Terminal::run(&desk, &script);
     let listed = |screen: &str| screen.lines().any(|line| line.starts_with(name) && line.contains("idle"));
-    let screen = terminal.until(|screen| screen.contains("PROGRESS"));
+    // Before the cages are listed there is none that a key could be about.
+    let screen = terminal.until(|screen| screen.contains(" cages, "));
     assert!(screen.contains("q quit"), "{screen}");
     // Other cages may stand above this one.
     let deadline = Instant::now() + PATIENCE;
