@@ -159,7 +159,7 @@ async fn says_so_when_the_agent_has_put_something_else_in_the_projects_place() {
         let error = cage.salvage(tempfile::tempdir().unwrap().path()).await.unwrap_err().to_string();
         assert_eq!(
             error,
-            "the cage gave an answer that makes no sense to read the cage's files: there is no project folder"
+            "the cage gave an answer that makes no sense to read the cage's files: there is no such folder"
         );
         cage.destroy().await.unwrap();
     }
