@@ -9,35 +9,15 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
-use std::time::Duration;
 
-use cage_host::message::Payload;
-use cage_host::{Agent, Cage, Credential, Error, RequestError, Task};
+use cage_host::{Credential, Error, RequestError, Task};
+use support::agent::{done, script};
 use support::{Stage, feed, image};
-use tokio::time::timeout;
-
-/// Far above what anything here takes; a test that runs into it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 on_both_backends! {
     copies_a_subscription_at_launch_and_again_when_asked => subscription;
     rejects_a_refresh_of_what_is_no_file => no_refresh;
     puts_no_credential_into_a_cage_with_a_gateway => gateway;
-}
-
-fn script(text: &str) -> Agent {
-    Agent::Command(vec!["sh".to_owned(), "-c".to_owned(), text.to_owned()])
-}
-
-/// Waits until the agent reports that it is done, and returns its summary.
-async fn done(cage: &Cage) -> String {
-    let mut outbox = cage.outbox().follow().await.unwrap();
-    loop {
-        let delivery = timeout(PATIENCE, outbox.next()).await.expect("no message in time").unwrap().unwrap();
-        if let Some(Payload::TaskComplete(done)) = delivery.message().map(|message| &message.payload) {
-            return done.summary.clone();
-        }
-    }
 }
 
 async fn subscription(stage: Stage) {

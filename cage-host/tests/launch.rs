@@ -8,9 +8,9 @@ mod support;
 
 use std::time::Duration;
 
-use cage_host::message::Payload;
 use cage_host::{Agent, Cage, CageError, Credential, Error, RequestError, Task};
 use support::Stage;
+use support::agent::{done, script};
 use tokio::time::timeout;
 
 /// Far above what anything here takes; a test that runs into it has failed.
@@ -26,22 +26,6 @@ on_both_backends! {
     ends_a_foreground_agent_with_its_handle => foreground_dropped;
     rejects_an_agent_that_is_not_there => missing;
     rejects_claude_without_a_credential => credential;
-}
-
-fn script(text: &str) -> Agent {
-    Agent::Command(vec!["sh".to_owned(), "-c".to_owned(), text.to_owned()])
-}
-
-/// Waits until the agent reports that it is done, and returns its summary.
-async fn done(cage: &Cage) -> String {
-    let mut outbox = cage.outbox().follow().await.unwrap();
-    loop {
-        let delivery = timeout(PATIENCE, outbox.next()).await.expect("no message in time").unwrap().unwrap();
-        if let Some(Payload::TaskComplete(done)) = delivery.message().map(|message| &message.payload) {
-            return done.summary.clone();
-        }
-        delivery.ack().await.unwrap();
-    }
 }
 
 async fn told(stage: Stage) {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, unused_macros, reason = "each test program uses a part of it")]
 
+pub(crate) mod agent;
 pub(crate) mod cut;
 pub(crate) mod delegate;
 pub(crate) mod engine;
