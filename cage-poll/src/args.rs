@@ -52,7 +52,7 @@ pub(crate) struct PollArgs {
     #[arg(long, default_value = "inbox", value_parser = mailbox())]
     pub(crate) mailbox: Mailbox,
 
-    /// The consumer whose cursor is used and moved [default: the mailbox's name]
+    /// The consumer whose cursor is used and moved, a name for one mailbox alone [default: the mailbox's name]
     #[arg(long, value_name = "NAME", conflicts_with = "since")]
     consumer: Option<ConsumerName>,
 

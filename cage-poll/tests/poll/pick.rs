@@ -71,6 +71,23 @@ fn reads_the_other_mailbox_with_its_own_cursor() {
 }
 
 #[test]
+fn rejects_a_consumer_of_the_other_mailbox() {
+    for (consumer, reads, other) in
+        [("me", "inbox", "outbox"), ("you", "outbox", "inbox"), ("inbox", "inbox", "outbox")]
+    {
+        let cage = Cage::new();
+        cage.revise("a");
+        cage.publish(Mailbox::Outbox, ProgressUpdate::new("x").into());
+        let all = |mailbox| cage.poll(&["--all", "--consumer", consumer, "--mailbox", mailbox]);
+        all(reads).exits_with(0);
+        let ran = all(other).exits_with(74);
+        let reason = format!("the consumer `{consumer}` reads the {reads}; take another name");
+        assert!(ran.stderr().contains(&reason) && ran.stdout().is_empty(), "{ran}");
+        assert!(all(reads).exits_with(0).stdout().is_empty(), "what was consumed stays so");
+    }
+}
+
+#[test]
 fn takes_an_answer_ahead_and_leaves_the_others_for_their_turn() {
     let cage = Cage::new();
     cage.revise("a");

@@ -36,14 +36,15 @@ impl Consumer {
     /// When a folder can neither be opened nor made.
     pub fn open(dir: &CageDir, mailbox: Mailbox, name: ConsumerName) -> Result<Self, StorageError> {
         let reader = Reader::new(Folder::open_or_create(&dir.mailbox(mailbox))?);
-        Ok(Self { reader, cursor: Cursor::open(dir, name)? })
+        Ok(Self { reader, cursor: Cursor::open(dir, mailbox, name)? })
     }
 
     /// Begins a turn and looks into the mailbox. Waits at most `patience` while another program has its turn, and
     /// returns nothing when it still has it then.
     ///
     /// # Errors
-    /// When the lock, the cursor or the mailbox cannot be read. A damaged cursor is no error but a [`Notice`].
+    /// When the lock, the cursor or the mailbox cannot be read, and when the consumer reads the other mailbox. A damaged
+    /// cursor is no error but a [`Notice`].
     pub fn begin(&mut self, patience: Duration) -> Result<Option<Turn<'_>>, StorageError> {
         let Some(locked) = self.cursor.lock(patience)? else { return Ok(None) };
         let (progress, health) = self.cursor.read()?;

@@ -1,21 +1,25 @@
 //! The files of a cursor: the cursor itself, what is remembered beside it, and the lock that gives the right to move it.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::time::Duration;
 
 use super::entry_name::EntryName;
 use super::error::StorageError;
 use super::folder::{Folder, Locked, Small};
-use super::layout::{CageDir, ConsumerName};
+use super::layout::{CageDir, ConsumerName, Mailbox};
 use super::progress::Progress;
 use crate::limits::{CONSUMED_NAMES_MAX, CURSOR_BYTES_MAX};
 
 /// Bytes of the file beside the cursor file: each name has at most 40.
 const PROGRESS_BYTES_MAX: usize = (CONSUMED_NAMES_MAX + 3) * 64;
 
+/// Bytes of a lock file that are read: a mailbox's name and a line break, or something else.
+const OWNER_BYTES_MAX: usize = 16;
+
 #[derive(Debug)]
 pub(crate) struct Cursor {
     folder: Folder,
+    mailbox: Mailbox,
     name: ConsumerName,
 }
 
@@ -27,15 +31,46 @@ pub(crate) enum Health {
     Damaged,
 }
 
+/// Reads the mailbox's name out of a lock file, where programs of other origin write nothing.
+fn owner(content: &[u8]) -> Option<Mailbox> {
+    std::str::from_utf8(content).ok()?.trim_end().parse().ok()
+}
+
 impl Cursor {
     /// Opens the folder of the cursors, which is made when it is missing.
-    pub(crate) fn open(dir: &CageDir, name: ConsumerName) -> Result<Self, StorageError> {
-        Ok(Self { folder: Folder::open_or_create(&dir.cursors())?, name })
+    pub(crate) fn open(dir: &CageDir, mailbox: Mailbox, name: ConsumerName) -> Result<Self, StorageError> {
+        Ok(Self { folder: Folder::open_or_create(&dir.cursors())?, mailbox, name })
     }
 
     /// Takes the right to move the cursor, or nothing when another program still has it after `patience`.
     pub(crate) fn lock(&self, patience: Duration) -> Result<Option<Locked>, StorageError> {
-        self.folder.lock(self.name.lock_file().as_ref(), patience)
+        let lock_file = self.name.lock_file();
+        let Some(locked) = self.folder.lock(lock_file.as_ref(), patience)? else { return Ok(None) };
+        self.claim(&locked).map_err(|error| {
+            StorageError::new("use the cursor of", self.folder.path().join(lock_file), error)
+        })?;
+        Ok(Some(locked))
+    }
+
+    /// Sees that the cursor is one of this mailbox, and says so in the lock file for whoever comes later: among the names
+    /// of one mailbox the cursor of the other would hide messages.
+    fn claim(&self, locked: &Locked) -> io::Result<()> {
+        let owner = match self.name.usual_mailbox() {
+            Some(mailbox) => Some(mailbox),
+            None => owner(&locked.content(OWNER_BYTES_MAX)?),
+        };
+        match owner {
+            Some(owner) if owner == self.mailbox => Ok(()),
+            Some(owner) => {
+                let reason = format!("the consumer `{}` reads the {owner}; take another name", self.name);
+                Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
+            }
+            None => {
+                // Without the right or the room to write it down, the cursor is as good as before.
+                let _ = locked.write(format!("{}\n", self.mailbox).as_bytes());
+                Ok(())
+            }
+        }
     }
 
     pub(crate) fn read(&self) -> Result<(Progress, Health), StorageError> {

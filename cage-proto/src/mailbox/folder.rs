@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -47,7 +48,22 @@ impl Small {
 /// Holds a lock until it is dropped, or until its process ends in whatever way.
 #[derive(Debug)]
 pub(crate) struct Locked {
-    _file: File,
+    file: File,
+}
+
+impl Locked {
+    /// Returns what stands in the lock file, at most `limit` bytes of it.
+    pub(crate) fn content(&self, limit: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; limit];
+        let read = self.file.read_at(&mut bytes, 0)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// Writes into the lock file, which stays locked.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, 0)
+    }
 }
 
 impl std::fmt::Debug for Folder {
@@ -209,7 +225,7 @@ impl Folder {
             match file.try_lock_exclusive() {
                 // Someone removed the file that was waited for, and others lock a new one.
                 Ok(()) if !self.leads_to(name, &file)? => file = self.open_lock(name)?,
-                Ok(()) => return Ok(Some(Locked { _file: file })),
+                Ok(()) => return Ok(Some(Locked { file })),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                     return Err(StorageError::new("lock", self.path.join(name), error));

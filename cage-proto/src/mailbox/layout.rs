@@ -115,6 +115,11 @@ impl ConsumerName {
         Self(mailbox.name().to_owned())
     }
 
+    /// Returns the mailbox whose usual consumer has this name.
+    pub(crate) fn usual_mailbox(&self) -> Option<Mailbox> {
+        self.0.parse().ok()
+    }
+
     /// Returns the name of its cursor file: the last consumed name, as other tools read it too.
     pub(crate) fn cursor_file(&self) -> String {
         format!("{}.cursor", self.0)
