@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use cage_host::message::{Ack, Payload};
 use cage_host::{Cage, CageSpec, Follower, Select};
 use cage_proto::mailbox::EntryName;
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 
 use crate::mailbox::write_kept;
 use crate::measure::{Figure, Sides, milliseconds, percentile, seconds};
@@ -54,9 +54,13 @@ impl Talk<'_> {
     fn latency(&self) -> (Row, Row) {
         let mut follower = self.block_on(self.cage.outbox().consumer("latency").follow()).unwrap();
         let mut delivered = || {
-            run(&mut exec(&self.ours, &[&["cage-send"], &SENT[..]].concat()))?;
-            let sent = self.next_time(&mut follower)?;
-            Figure::Ok(milliseconds((Utc::now() - sent).to_std().unwrap_or_default()))
+            // Its end comes some time after the message, and is not waited for.
+            let mut sender = exec(&self.ours, &[&["cage-send"], &SENT[..]].concat());
+            let mut sender =
+                Ended(sender.stdin(Stdio::null()).stdout(Stdio::null()).spawn().map_err(|e| e.to_string())?);
+            let on_its_way = self.next_delivery(&mut follower)?;
+            sender.0.wait().map_err(|error| error.to_string())?;
+            Figure::Ok(milliseconds(on_its_way))
         };
         // The first one comes when the follower is connected.
         delivered().unwrap();
@@ -81,12 +85,14 @@ impl Talk<'_> {
         (median, high)
     }
 
-    fn next_time(&self, follower: &mut Follower) -> Result<DateTime<Utc>, String> {
+    /// Takes the next message, and says how long ago it was sent when it came.
+    fn next_delivery(&self, follower: &mut Follower) -> Result<Duration, String> {
         let delivery =
             self.block_on(follower.next()).ok_or("the follower ended")?.map_err(|e| e.to_string())?;
+        let came = Utc::now();
         let name: EntryName = delivery.name().parse().map_err(|_| "no message".to_owned())?;
         self.block_on(delivery.ack()).map_err(|error| error.to_string())?;
-        Ok(name.instant())
+        Ok((came - name.instant()).to_std().unwrap_or_default())
     }
 
     /// Starts the peer's poll, sends after `pause`, and says how long the message took.
