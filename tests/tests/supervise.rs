@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 /// How long a single message may take. The slowest comes after the CLI's own retries.
-const PATIENCE_SECONDS: &str = "60";
+const PATIENCE_SECONDS: &str = "180";
 
 /// How long a whole supervised run may take; the slowest waits longer than two minutes in a shell.
 const DEADLINE: Duration = Duration::from_secs(240);
