@@ -15,9 +15,11 @@
 //! ├── hook/            answers to the agent's hooks, and the settings that install them
 //! ├── delivery/        messages on their way to the agent, shared by these two
 //! ├── instructions.rs  how an agent is to report
+//! ├── api_failure.rs   which failures of the model's API pass by themselves
 //! └── files.rs         small files of the runtime
 //! ```
 
+mod api_failure;
 mod args;
 mod delivery;
 mod error;
@@ -51,7 +53,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match perform(args) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            output::remark(&format!("cage-poll: {}", error.report()));
+            output::complain(&error.report());
             error.exit().into()
         }
     }

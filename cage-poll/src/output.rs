@@ -20,6 +20,11 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Says on stderr, in this program's name, what went wrong or was done beside the work.
+pub(crate) fn complain(text: &str) {
+    remark(&format!("cage-poll: {text}"));
+}
+
 /// Writes a line to stderr, in one go. Where nobody reads it the work goes on: a remark is worth less than a message.
 pub(crate) fn remark(text: &str) {
     let _ = io::stderr().write_all(format!("{text}\n").as_bytes());

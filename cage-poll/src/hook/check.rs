@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::args::CheckArgs;
 use super::{record, settings};
-use crate::files;
+use crate::{files, output};
 
 /// Bytes of a settings file.
 const SETTINGS_BYTES_MAX: usize = 1024 * 1024;
@@ -54,14 +54,16 @@ enum Fault {
 pub(super) fn run(args: &CheckArgs) -> Exit {
     match check(args) {
         Ok(took) => {
-            println!(
-                "hooks: ok, the session-start hook ran {} ms after the agent was started",
+            let found = format!(
+                "hooks: ok, the session-start hook ran {} ms after the agent was started\n",
                 took.as_millis()
             );
+            // The exit code says it too, where nobody reads this.
+            let _ = output::print(&found);
             Exit::Ok
         }
         Err(fault) => {
-            crate::output::remark(&format!("cage-poll: {fault}"));
+            output::complain(&fault.to_string());
             Exit::Rejected
         }
     }

@@ -12,16 +12,13 @@ use serde_json::Value;
 use super::input::Input;
 use super::record::{self, Status};
 use super::run::{Reply, Trouble, parse};
+use crate::api_failure::is_lasting;
 
 /// Characters of each reason that are passed on.
 const REASON_CHARS_MAX: usize = 2_000;
 
 /// How long a report may take. Only a publisher that was stopped in the middle makes it take that long.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Reasons that a later try does not mend.
-const LASTING: [&str; 4] =
-    ["authentication_failed", "billing_error", "oauth_org_not_allowed", "invalid_request"];
 
 pub(super) fn answer(dir: &CageDir, raw: &[u8]) -> Reply {
     let input = parse(raw)?;
@@ -48,8 +45,9 @@ fn report(input: &Input) -> ErrorReport {
     let reason = input.error.as_ref().map_or_else(|| "unknown".to_owned(), text);
     let details = [input.error_details.as_ref().map(text), input.last_assistant_message.clone()];
     let details: Vec<String> = details.into_iter().flatten().map(|text| cut(&text)).collect();
-    let recoverable = !LASTING.contains(&reason.as_str());
-    let message = format!("the API failed with {}: {}", cut(&reason), details.join(" · "));
+    let recoverable = !is_lasting(&reason);
+    let colon = if details.is_empty() { "" } else { ": " };
+    let message = format!("the API failed with {}{colon}{}", cut(&reason), details.join(" · "));
     ErrorReport::new("api_failure", message, recoverable)
 }
 
@@ -80,7 +78,7 @@ mod tests {
 
     #[test]
     fn takes_a_reason_of_any_shape() {
-        assert_eq!(shown(r#"{"error":{"a":1}}"#).0, r#"the API failed with {"a":1}: "#);
-        assert_eq!(shown("{}").0, "the API failed with unknown: ");
+        assert_eq!(shown(r#"{"error":{"a":1}}"#).0, r#"the API failed with {"a":1}"#);
+        assert_eq!(shown("{}").0, "the API failed with unknown");
     }
 }

@@ -137,6 +137,6 @@ pub(super) fn lock(log: &Mutex<Log>) -> std::sync::MutexGuard<'_, Log> {
 /// Goes on without a log that cannot be written: the disk is full, and the agent's work matters more.
 fn keep(written: io::Result<()>) {
     if let Err(error) = written {
-        crate::output::remark(&format!("cage-poll: could not write the log: {error}"));
+        crate::output::complain(&format!("could not write the log: {error}"));
     }
 }

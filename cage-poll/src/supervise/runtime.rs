@@ -26,7 +26,9 @@ use super::task::{self, Task};
 use super::timers::Timers;
 use super::{orphans, texts};
 use crate::delivery::{Bearer, Desk, Parcel, Proof, Strictness, TURN_CHARS_MAX};
+use crate::error::with_causes;
 use crate::files::FileError;
+use crate::output;
 
 /// How long the output of an agent that has ended may still come. Processes that it left behind can hold its pipe open
 /// for ever; a crash must be reported within two seconds.
@@ -110,7 +112,7 @@ fn rules(args: &SuperviseArgs, agent: &Agent) -> Rules {
 /// could not be written down is handed over again.
 fn or_go_on<T: Default, E: std::error::Error>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| {
-        eprintln!("cage-poll: {}", crate::error::with_causes(&error));
+        output::complain(&with_causes(&error));
         T::default()
     })
 }
@@ -126,7 +128,7 @@ impl Supervisor {
     ) -> Result<(Self, Opening), SuperviseError> {
         let earlier = status::read_earlier(&dir);
         if earlier.as_ref().is_some_and(orphans::end_agent_of) {
-            crate::output::remark("cage-poll: ended the agent of an earlier supervisor");
+            output::complain("ended the agent of an earlier supervisor");
         }
         // Whatever an earlier agent was handed and did not go on with is handed over again.
         desk.withdraw_except(&[], INBOX_PATIENCE)?;
@@ -285,7 +287,7 @@ impl Supervisor {
             Err(error) => {
                 let program = invocation.program.to_string_lossy().into_owned();
                 let reason = format!("the agent cannot be started: {program}: {error}");
-                crate::output::remark(&format!("cage-poll: {reason}"));
+                output::complain(&reason);
                 let ending = Ending::Crashed(Crash { reason, cause: Cause::CannotStart });
                 let reported = or_go_on(self.outbox.reported());
                 Some(Input::TurnOver { ending, reported })
@@ -335,7 +337,7 @@ impl Supervisor {
         let tail = {
             let mut log = events::lock(&self.log);
             if let Err(error) = log.end_turn() {
-                crate::output::remark(&format!("cage-poll: could not write the log: {error}"));
+                output::complain(&format!("could not write the log: {error}"));
             }
             log.tail()
         };
@@ -375,10 +377,7 @@ impl Supervisor {
     /// Tells the host. What cannot be told is at least said here; the agent's work goes on.
     fn report(&self, error_type: &str, message: String, recoverable: bool) {
         if let Err(error) = self.outbox.report(ErrorReport::new(error_type, message, recoverable)) {
-            crate::output::remark(&format!(
-                "cage-poll: could not report {error_type}: {}",
-                crate::error::with_causes(&error)
-            ));
+            output::complain(&format!("could not report {error_type}: {}", with_causes(&error)));
         }
     }
 }

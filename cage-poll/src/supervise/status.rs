@@ -107,7 +107,7 @@ impl Status {
         self.stored = Instant::now();
         self.changed = false;
         if let Err(error) = self.try_store() {
-            crate::output::remark(&format!("cage-poll: {}", crate::error::with_causes(&error)));
+            crate::output::complain(&crate::error::with_causes(&error));
         }
     }
 

@@ -189,12 +189,19 @@ impl Supervisor {
         self.wait(0)
     }
 
+    /// Lets nobody read its stderr any more.
+    pub(crate) fn close_stderr(&mut self) {
+        drop(self.child.as_mut().unwrap().stderr.take());
+    }
+
     /// Waits for its end, expects an exit code and returns what it wrote to stderr.
     pub(crate) fn wait(mut self, code: i32) -> String {
         let mut child = self.child.take().unwrap();
         let mut stderr = String::new();
-        // It holds the pipe as long as it lives.
-        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        if let Some(mut pipe) = child.stderr.take() {
+            // It holds the pipe as long as it lives.
+            pipe.read_to_string(&mut stderr).unwrap();
+        }
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(code), "{}: {status}; stderr: {stderr}", self.args);
         stderr

@@ -103,3 +103,18 @@ fn says_that_an_agent_cannot_be_started() {
     assert_eq!(cage.session().state, State::Crashed);
     assert_eq!(cage.pending().len(), 1);
 }
+
+#[test]
+fn goes_on_when_what_it_complains_of_is_read_by_nobody() {
+    let mut cage = Cage::new();
+    let mut supervisor = cage.supervise(
+        &[],
+        r#"while [ ! -e "$CAGE_DIR/../unread" ]; do sleep 0.02; done
+        mkdir "$CAGE_DIR/cursor/.inbox.handed"; complete ok"#,
+    );
+    supervisor.close_stderr();
+    std::fs::write(cage.path("unread"), "").unwrap();
+    cage.expect_complete();
+    cage.wait_for_state(State::Waiting);
+    supervisor.stop();
+}

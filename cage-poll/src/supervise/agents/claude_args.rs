@@ -21,7 +21,7 @@ const FLAGS: [&str; 12] = [
 ];
 
 /// Options that take one value.
-const WITH_VALUE: [&str; 22] = [
+const WITH_VALUE: [&str; 21] = [
     "--agent",
     "--agents",
     "--append-system-prompt",
@@ -29,7 +29,6 @@ const WITH_VALUE: [&str; 22] = [
     "--debug-file",
     "--effort",
     "--fallback-model",
-    "--input-format",
     "--json-schema",
     "--max-budget-usd",
     "--max-turns",

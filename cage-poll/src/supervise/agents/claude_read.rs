@@ -3,6 +3,7 @@
 use cage_proto::agent::{ApiRetry, StreamBlock, StreamLine, StreamResult};
 
 use super::agent::{Ended, Heard};
+use crate::api_failure::is_lasting;
 use crate::supervise::machine::{Cause, Crash, Ending};
 
 /// Begins what it says when the API failed.
@@ -10,10 +11,6 @@ const API_ERROR: &str = "API Error";
 
 /// Begins what it says when it does not know a conversation.
 const NO_CONVERSATION: &str = "No conversation found";
-
-/// Failures of the API that another try does not mend.
-const LASTING: [&str; 4] =
-    ["authentication_failed", "billing_error", "invalid_request", "oauth_org_not_allowed"];
 
 /// What one turn's stream has said so far.
 #[derive(Debug, Default)]
@@ -78,7 +75,7 @@ impl ClaudeReader {
     }
 
     fn failed(&self, text: &str, ended: Ended) -> Ending {
-        let lasting = self.api_error.as_ref().is_some_and(|error| LASTING.contains(&error.as_str()));
+        let lasting = self.api_error.as_ref().is_some_and(|error| is_lasting(error));
         let cause = match text {
             text if text.starts_with(NO_CONVERSATION) => Cause::ConversationLost,
             text if text.starts_with(API_ERROR) && !lasting => Cause::Transient,
