@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cage_proto::limits::ASKED_TIME_MAX;
 use cage_proto::mailbox::{CageDir, ConsumerName, EntryName, InvalidEntryName, Mailbox, NoHome};
 use cage_proto::schedule::Schedule;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -10,9 +11,6 @@ use clap::{Parser, Subcommand};
 
 use crate::hook::HookArgs;
 use crate::supervise::SuperviseArgs;
-
-/// Longest time that is accepted, in seconds: a week.
-const SECONDS_MAX: u64 = 7 * 24 * 3600;
 
 const EXIT_CODES: &str = "Exit codes: 0 message · 1 time-out · 2 usage · 74 storage error";
 
@@ -121,10 +119,8 @@ fn mailbox() -> impl clap::builder::TypedValueParser<Value = Mailbox> {
 
 /// Reads a duration in whole seconds.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(seconds) if seconds <= SECONDS_MAX => Ok(Duration::from_secs(seconds)),
-        _ => Err(format!("not a whole number of seconds up to {SECONDS_MAX}")),
-    }
+    let asked = text.parse().map(Duration::from_secs).ok().filter(|asked| *asked <= ASKED_TIME_MAX);
+    asked.ok_or_else(|| format!("not a whole number of seconds up to {}", ASKED_TIME_MAX.as_secs()))
 }
 
 fn heartbeat(text: &str) -> Result<Duration, String> {

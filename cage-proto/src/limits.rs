@@ -49,6 +49,9 @@ pub const PARTIAL_FILE_MAX: Duration = Duration::from_secs(60);
 /// long belongs to a stopped process.
 pub const LOCK_WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Longest time that a command line may ask for; more is a mistake, not a plan.
+pub const ASKED_TIME_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// Bytes of a cursor file. It holds one name.
 pub const CURSOR_BYTES_MAX: usize = 256;
 

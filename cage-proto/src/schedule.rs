@@ -7,11 +7,13 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::limits::ASKED_TIME_MAX;
+
 /// Steps of a schedule; more than this is a mistake, not a plan.
 const STEPS_MAX: usize = 16;
 
-/// Seconds in one step's interval or end; a week.
-const SECONDS_MAX: u64 = 7 * 24 * 3600;
+/// The interval of a schedule without a step, which nothing here can make.
+const INTERVAL_WITHOUT_STEPS: Duration = Duration::from_secs(10);
 
 /// A back-off schedule: steps of an interval and the elapsed time up to which it holds.
 ///
@@ -43,13 +45,13 @@ pub enum ScheduleError {
     #[error("step `{0}` is not `interval:until` in whole seconds, as in `10:900`")]
     NotAStep(String),
     /// An interval or an end is zero or longer than a week.
-    #[error("step `{0}` needs both numbers between 1 and 604800 seconds")]
+    #[error("step `{0}` needs both numbers between 1 and {max} seconds", max = ASKED_TIME_MAX.as_secs())]
     OutOfRange(String),
     /// A step ends before the one in front of it.
     #[error("step `{0}` ends no later than the step before it")]
     NotAscending(String),
     /// There are more steps than anyone plans for.
-    #[error("there are more than 16 steps")]
+    #[error("there are more than {STEPS_MAX} steps")]
     TooManySteps,
 }
 
@@ -57,12 +59,9 @@ impl Schedule {
     /// Returns how long to sleep when `elapsed` has passed since the wait began. The last interval has no end.
     pub fn delay_after(&self, elapsed: Duration) -> Duration {
         let current = self.steps.iter().find(|step| elapsed < step.until);
-        current.or(self.steps.last()).map_or(SECONDS_BETWEEN_LOOKS, |step| step.interval)
+        current.or(self.steps.last()).map_or(INTERVAL_WITHOUT_STEPS, |step| step.interval)
     }
 }
-
-/// The first interval of the default schedule.
-const SECONDS_BETWEEN_LOOKS: Duration = Duration::from_secs(10);
 
 impl Default for Schedule {
     /// Every 10 s for the first 15 minutes, 30 s up to an hour, 60 s up to two hours and beyond.
@@ -99,7 +98,7 @@ fn parse_step(part: &str) -> Result<Step, ScheduleError> {
     let (interval, until) = part.trim().split_once(':').ok_or_else(not_a_step)?;
     let seconds = |text: &str| -> Result<Duration, ScheduleError> {
         let seconds: u64 = text.parse().map_err(|_| not_a_step())?;
-        if (1..=SECONDS_MAX).contains(&seconds) {
+        if (1..=ASKED_TIME_MAX.as_secs()).contains(&seconds) {
             Ok(Duration::from_secs(seconds))
         } else {
             Err(ScheduleError::OutOfRange(part.to_owned()))

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cage_proto::limits::ASKED_TIME_MAX;
 use cage_proto::mailbox::Mailbox;
 use cage_proto::message::{Kind, Member, MessageId, Shape};
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
@@ -11,9 +12,6 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueHint, value_parser};
 
 /// How long `--wait` waits when no number is given, in seconds; as long as `cage-poll` does.
 const WAIT_SECONDS: &str = "7200";
-
-/// Longest time that `--wait` accepts, in seconds: a week.
-const WAIT_SECONDS_MAX: u64 = 7 * 24 * 3600;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -168,7 +166,7 @@ fn wait_flag() -> Arg {
         .help("Wait for the info_response and print it [default: 7200 seconds]")
         .num_args(0..=1)
         .default_missing_value(WAIT_SECONDS)
-        .value_parser(value_parser!(u64).range(0..=WAIT_SECONDS_MAX))
+        .value_parser(value_parser!(u64).range(0..=ASKED_TIME_MAX.as_secs()))
 }
 
 #[cfg(test)]

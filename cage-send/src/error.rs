@@ -63,23 +63,18 @@ impl Error {
             }
             Self::NoHome(error) => error.to_string(),
             Self::Publish(error @ PublishError::Unknown(_), id) => {
-                format!("{}\nRepeat it with --id {id}; it is stored once.", chain(error))
+                format!("{}\nRepeat it with --id {id}; it is stored once.", with_causes(error))
             }
-            Self::Publish(error, _) => chain(error),
+            Self::Publish(error, _) => with_causes(error),
             Self::Wait(error) => {
-                format!("{kind} was sent, but the answer cannot be waited for: {}", chain(error))
+                format!("{kind} was sent, but the answer cannot be waited for: {}", with_causes(error))
             }
         }
     }
 }
 
 /// Writes an error with its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }

@@ -13,8 +13,8 @@ use crate::error::{IoContext as _, RequestError, Result};
 /// Largest prompt, in bytes: far above any model's context, far below what hurts.
 pub const MAX_PROMPT_BYTES: usize = 4 * 1024 * 1024;
 
-/// Longest time after which an agent goes idle: a week, which is what `cage-poll` accepts.
-const MAX_IDLE_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Longest time after which an agent goes idle: what `cage-poll` accepts.
+const MAX_IDLE_AFTER: Duration = cage_proto::limits::ASKED_TIME_MAX;
 
 /// A piece of work for an agent, and what it may spend on it.
 ///

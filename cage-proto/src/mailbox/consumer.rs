@@ -60,7 +60,7 @@ impl Consumer {
         self.reader.take_notices()
     }
 
-    /// Lends the parts to a [`Follow`](super::Follow), which keeps its turn.
+    /// Gives the parts to a [`Follow`](super::Follow), which keeps its turn for as long as it lives.
     pub(crate) fn into_parts(self) -> (Reader, Cursor) {
         (self.reader, self.cursor)
     }

@@ -73,8 +73,8 @@ impl EntryName {
     pub fn next_instant(&self) -> Option<DateTime<Utc>> {
         let digits =
             self.0.len().saturating_sub(SECONDS_LEN + SUFFIX.len() + "Z".len() + ".".len()).min(OUR_DIGITS);
+        let unit = TimeDelta::microseconds(10_i64.pow(u32::try_from(OUR_DIGITS - digits).ok()?));
         let precision = u16::try_from(digits).ok()?;
-        let unit = TimeDelta::microseconds(10_i64.pow(u32::from(6 - precision)));
         let next = self.instant().trunc_subsecs(precision).checked_add_signed(unit)?;
         (Self::at(next) > *self).then_some(next)
     }

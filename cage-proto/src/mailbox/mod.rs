@@ -13,7 +13,7 @@
 //! ├── cursor.rs      the files of a cursor, and the one way it moves            (edge)
 //! ├── consumer.rs    a reader with a cursor, one turn at a time                 (edge)
 //! ├── wait.rs        waiting for the next message or for an answer              (edge)
-//! ├── follow.rs      every message from a name on, without a cursor file        (edge)
+//! ├── follow.rs      every message from a name or a cursor on                   (edge)
 //! ├── watch.rs       file-system events that shorten a wait                     (edge)
 //! └── error.rs       an I/O error with its operation and path
 //! ```

@@ -2,6 +2,9 @@
 
 use crate::limits::{JSON_DEPTH_MAX, JSON_VALUES_MAX, MESSAGE_BYTES_MAX};
 
+/// Longest text of a message that an error repeats, in characters.
+const FOUND_CHARS_MAX: usize = 60;
+
 /// Says why bytes are no message of this protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MessageError {
@@ -83,9 +86,6 @@ impl MemberError {
         }
     }
 }
-
-/// Longest text of a message that an error repeats, in characters.
-const FOUND_CHARS_MAX: usize = 60;
 
 /// Describes a JSON value the way a person would ask for another one.
 fn describe(value: &serde_json::Value) -> String {

@@ -1,8 +1,9 @@
 //! A struct for each message type. A value of one of them has passed the check against the table of kinds.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Number, Value};
-use std::time::Duration;
 
 use super::error::MemberError;
 use super::kind::Kind;
