@@ -23,6 +23,17 @@ is_debian_like() {
     esac
 }
 
+# Makes sure that cargo has this subcommand in this version, pinned because another one may read its settings otherwise.
+cargo_tool() {
+    local name=$1 version=$2 tools
+    tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/target/tools
+    PATH=$tools/bin:$PATH
+    [ "$(cargo "$name" --version 2>/dev/null)" != "cargo-$name $version" ] || return 0
+    say "building cargo-$name $version into target/tools (once, some minutes)"
+    # It runs for seconds; optimizing it would cost minutes.
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root "$tools" --version "$version" "cargo-$name"
+}
+
 # Installs packages of the distribution; shows apt's words only when it fails.
 apt_install() {
     say "installing $* with apt-get"

@@ -8,26 +8,15 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/common.sh"
 cd "$root"
 
-# Pinned: a newer one may read deny.toml otherwise.
 VERSION=0.20.2
-TOOLS=$root/target/tools
 # The database is a git repository of a few megabytes.
 FETCH_SECONDS=60
 
 main() {
-    PATH=$TOOLS/bin:$PATH
-    is_installed || install_cargo_deny
+    cargo_tool deny "$VERSION"
     say 'checking licences, bans and sources'
     cargo deny --log-level warn check --hide-inclusion-graph licenses bans sources
     check_advisories
-}
-
-is_installed() { [ "$(cargo deny --version 2>/dev/null)" = "cargo-deny $VERSION" ]; }
-
-install_cargo_deny() {
-    say "building cargo-deny $VERSION into target/tools (once, about a minute)"
-    # It runs for a second; optimizing it would cost minutes.
-    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root "$TOOLS" --version "$VERSION" cargo-deny
 }
 
 check_advisories() {

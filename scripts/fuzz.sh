@@ -10,7 +10,6 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
 VERSION=0.13.2
-TOOLS=$root/target/tools
 BUILD=$root/target/fuzz
 # A message may have a megabyte, but what is wrong with a parser shows in less.
 INPUT_BYTES_MAX=4096
@@ -23,8 +22,7 @@ BUILD_OPTIONS=(--sanitizer none --target-dir "$BUILD")
 main() {
     local seconds=${1:-10} target
     shift || true
-    PATH=$TOOLS/bin:$PATH
-    is_installed || install_cargo_fuzz
+    cargo_tool fuzz "$VERSION"
     if ! command -v c++ >/dev/null; then
         say 'WARNING: the parsers are NOT fuzzed: libFuzzer needs a C++ compiler, and there is no c++'
         return
@@ -38,13 +36,6 @@ main() {
             { tail -n 40 "$BUILD/build.log" >&2; die "the fuzz target $target does not build: see above"; }
     done
     for target in "${targets[@]}"; do fuzz "$target" "$seconds"; done
-}
-
-is_installed() { [ "$(cargo fuzz --version 2>/dev/null)" = "cargo-fuzz $VERSION" ]; }
-
-install_cargo_fuzz() {
-    say "building cargo-fuzz $VERSION into target/tools (once, about a minute)"
-    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root "$TOOLS" --version "$VERSION" cargo-fuzz
 }
 
 fuzz() {

@@ -7,16 +7,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
 VERSION=0.51.0
-TOOLS=$root/target/tools
 # The programs' libraries are no interface.
 CRATES=(cage-proto cage-host)
-
-is_installed() { [ "$(cargo semver-checks --version 2>/dev/null)" = "cargo-semver-checks $VERSION" ]; }
-
-install_semver_checks() {
-    say "building cargo-semver-checks $VERSION into target/tools (once, some minutes)"
-    CARGO_PROFILE_DEV_DEBUG=0 cargo install --quiet --locked --debug --root "$TOOLS" --version "$VERSION" cargo-semver-checks
-}
 
 main() {
     local release
@@ -24,8 +16,7 @@ main() {
         say 'there is no release yet to compare with: nothing is compared'
         return
     fi
-    PATH=$TOOLS/bin:$PATH
-    is_installed || install_semver_checks
+    cargo_tool semver-checks "$VERSION"
     say "comparing with $release"
     cargo semver-checks --baseline-rev "$release" "${CRATES[@]/#/--package=}"
 }
