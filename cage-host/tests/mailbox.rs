@@ -6,15 +6,11 @@
 #[macro_use]
 mod support;
 
-use std::time::Duration;
-
-use cage_host::{Cage, CageError, Content, Delivery, Error, FileCursors, Follower, RequestError, sanitize};
+use cage_host::{Cage, CageError, Content, Error, FileCursors, RequestError, sanitize};
 use cage_proto::message::{Envelope, InfoRequest, Payload, TaskRevision};
+use support::talk::{PATIENCE, next, report, status};
 use support::{Stage, write_tree};
 use tokio::time::timeout;
-
-/// Far above what anything here takes; a test that runs into it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 on_both_backends! {
     delivers_what_is_there_and_pushes_what_comes => push;
@@ -27,25 +23,6 @@ on_both_backends! {
     sends_into_the_inbox => send;
     answers_a_question_with_files_and_tells_what_it_refuses => answer;
     rejects_a_message_that_is_too_large => too_large;
-}
-
-fn report(stage: &Stage, cage: &Cage, status: &str) {
-    stage.agent(cage, &["cage-send", "progress_update", "--status", status]);
-}
-
-async fn next(follower: &mut Follower) -> Delivery {
-    timeout(PATIENCE, follower.next())
-        .await
-        .expect("no delivery in time")
-        .expect("the follower ended")
-        .unwrap()
-}
-
-fn status(delivery: &Delivery) -> String {
-    match delivery.message().map(|message| &message.payload) {
-        Some(Payload::ProgressUpdate(update)) => update.status.clone(),
-        _ => panic!("no progress_update: {delivery:?}"),
-    }
 }
 
 async fn push(stage: Stage) {

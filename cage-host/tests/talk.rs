@@ -8,12 +8,9 @@ mod support;
 use std::time::Duration;
 
 use cage_host::message::{InfoRequest, InfoResponse, Kind, Payload, TaskRevision};
-use cage_host::{Cage, Content, Delivery, EmbeddedConfig, Follower, Host, Listing, Select};
+use cage_host::{Cage, Content, EmbeddedConfig, Host, Listing, Select};
+use support::talk::{PATIENCE, next, report, status};
 use support::{Stage, programs};
-use tokio::time::timeout;
-
-/// Far above what anything here takes; a test that runs into it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 on_both_backends! {
     lists_by_type_name_and_moment_and_page_by_page => list;
@@ -25,18 +22,6 @@ on_both_backends! {
     tells_of_a_file_that_is_too_large_or_not_finished => oversize;
     answers_from_a_callback => callback;
     follows_by_listing_in_a_cage_without_cage_poll => foreign;
-}
-
-async fn next(follower: &mut Follower) -> Delivery {
-    timeout(PATIENCE, follower.next())
-        .await
-        .expect("no delivery in time")
-        .expect("the follower ended")
-        .unwrap()
-}
-
-fn report(stage: &Stage, cage: &Cage, status: &str) {
-    stage.agent(cage, &["cage-send", "progress_update", "--status", status]);
 }
 
 /// Runs a shell script in the outbox.
@@ -53,13 +38,6 @@ fn words(listing: &Listing) -> Vec<String> {
         None => content.to_string(),
     };
     listing.entries.iter().map(|entry| word(&entry.content)).collect()
-}
-
-fn word(delivery: &Delivery) -> String {
-    match delivery.message().map(|message| &message.payload) {
-        Some(Payload::ProgressUpdate(update)) => update.status.clone(),
-        _ => delivery.content().to_string(),
-    }
 }
 
 async fn list(stage: Stage) {
@@ -150,8 +128,8 @@ async fn wait(stage: Stage) {
     found.ack().await.unwrap();
     report(&stage, &cage, "after");
     let mut follower = cage.outbox().follow().await.unwrap();
-    assert_eq!(word(&next(&mut follower).await), "before", "what was passed over comes again");
-    assert_eq!(word(&next(&mut follower).await), "after", "what was acknowledged does not");
+    assert_eq!(status(&next(&mut follower).await), "before", "what was passed over comes again");
+    assert_eq!(status(&next(&mut follower).await), "after", "what was acknowledged does not");
     drop(follower);
     cage.destroy().await.unwrap();
 }
@@ -177,14 +155,14 @@ async fn gap(stage: Stage) {
     }
     in_outbox(&stage, &cage, "grep -l -e two -e three *.json | xargs rm");
     let mut follower = cage.outbox().follow().await.unwrap();
-    assert_eq!(word(&next(&mut follower).await), "one");
+    assert_eq!(status(&next(&mut follower).await), "one");
     let delivery = next(&mut follower).await;
     assert!(
         matches!(delivery.content(), Content::Gap(gap) if (gap.first, gap.last) == (2, 3)),
         "{delivery:?}"
     );
     delivery.ack().await.unwrap();
-    assert_eq!(word(&next(&mut follower).await), "four");
+    assert_eq!(status(&next(&mut follower).await), "four");
     drop(follower);
     cage.destroy().await.unwrap();
 }
@@ -204,7 +182,7 @@ async fn oversize(stage: Stage) {
     assert_eq!(next(&mut follower).await.content(), &held_up);
     let delivery = next(&mut follower).await;
     assert!(matches!(delivery.content(), Content::Malformed(_)), "nobody goes on with it: {delivery:?}");
-    assert_eq!(word(&next(&mut follower).await), "behind them");
+    assert_eq!(status(&next(&mut follower).await), "behind them");
     drop(follower);
     cage.destroy().await.unwrap();
 }
@@ -276,15 +254,15 @@ async fn foreign(stage: Stage) {
     assert_eq!(malformed.name(), "2020-01-01T00-00-01Z.json");
     malformed.ack().await.unwrap();
     let one = next(&mut follower).await;
-    assert_eq!(word(&one), "one");
+    assert_eq!(status(&one), "one");
     one.ack().await.unwrap();
     report(&stage, &cage, "two");
-    assert_eq!(word(&next(&mut follower).await), "two");
+    assert_eq!(status(&next(&mut follower).await), "two");
     drop(follower);
 
     let mut later = cage.outbox().follow().await.unwrap();
     next(&mut later).await;
-    assert_eq!(word(&next(&mut later).await), "two", "it goes on behind what was acknowledged");
+    assert_eq!(status(&next(&mut later).await), "two", "it goes on behind what was acknowledged");
     drop(later);
     take_away(&stage, &cage, "cage-send");
     if without_poll.is_none() {

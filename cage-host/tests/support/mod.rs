@@ -12,6 +12,7 @@ pub(crate) mod podman;
 pub(crate) mod silence;
 pub(crate) mod sshd;
 pub(crate) mod story;
+pub(crate) mod talk;
 pub(crate) mod tls;
 
 use std::path::{Path, PathBuf};
