@@ -36,11 +36,28 @@ async fn takes_every_right_from_a_container_and_gives_it_limits() {
     }
     let status = stage.agent(
         &cage,
-        &["sh", "-c", "id -u; grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status; echo $COLOUR"],
+        &[
+            "sh",
+            "-c",
+            "id -u; grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status; echo $COLOUR",
+        ],
     );
     let words: Vec<_> = status.split_whitespace().collect();
     let none = "0000000000000000";
-    assert_eq!(words, ["1000", "CapEff:", none, "CapBnd:", none, "NoNewPrivs:", "1", "blue"]);
+    assert_eq!(
+        words,
+        ["1000", "CapEff:", none, "CapBnd:", none, "NoNewPrivs:", "1", "Seccomp:", "2", "blue"]
+    );
+    cage.destroy().await.unwrap();
+}
+
+#[tokio::test]
+async fn holds_no_setuid_program_that_the_agent_can_reach() {
+    let Some(stage) = Stage::docker().await else { return };
+    let cage = stage.host.create(CageSpec::empty(stage.name("setuid")).image(image())).await.unwrap();
+    // Folders that the agent may not enter make `find` fail.
+    let find = "find / -xdev -type f -perm /6000 2>/dev/null; find /usr/bin -name tmux";
+    assert_eq!(stage.agent(&cage, &["sh", "-c", find]), "/usr/bin/tmux\n");
     cage.destroy().await.unwrap();
 }
 
