@@ -239,9 +239,7 @@ pub enum CageError {
         operation: &'static str,
     },
     /// The container is stopped or paused.
-    #[error(
-        "the cage is stopped or paused, cannot {operation}; start its container, or destroy it and create it again"
-    )]
+    #[error("the cage is stopped or paused, cannot {operation}; start it again, or salvage what is in it")]
     NotRunning {
         /// What was asked for.
         operation: &'static str,

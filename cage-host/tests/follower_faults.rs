@@ -54,7 +54,7 @@ async fn says_so_when_a_container_stays_stopped() {
     send(None, &cage, 1, 1);
     expect(&mut follower, 1, 1).await;
     docker(None, &["stop", "--time", "0", &container(&cage)]);
-    insta::assert_snapshot!(error(&mut follower).await, @"the cage is stopped or paused, cannot follow the outbox; start its container, or destroy it and create it again");
+    insta::assert_snapshot!(error(&mut follower).await, @"the cage is stopped or paused, cannot follow the outbox; start it again, or salvage what is in it");
     cage.destroy().await.unwrap();
 }
 

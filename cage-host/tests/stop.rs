@@ -127,7 +127,7 @@ async fn holds_a_paused_cage_and_lets_it_go_on() {
     cage.pause().await.unwrap();
     cage.stop(DEFAULT_GRACE).await.unwrap();
     assert_eq!(cage.state().await.unwrap(), CageState::Stopped);
-    insta::assert_snapshot!(cage.pause().await.unwrap_err(), @"the cage is stopped or paused, cannot pause the container; start its container, or destroy it and create it again");
+    insta::assert_snapshot!(cage.pause().await.unwrap_err(), @"the cage is stopped or paused, cannot pause the container; start it again, or salvage what is in it");
     cage.destroy().await.unwrap();
 }
 

@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn tells_a_container_that_is_gone_from_one_that_is_stopped() {
         insta::assert_snapshot!(answer(404, "No such container"), @"the cage was removed, cannot look; create it again");
-        insta::assert_snapshot!(answer(409, "Container is not running"), @"the cage is stopped or paused, cannot look; start its container, or destroy it and create it again");
+        insta::assert_snapshot!(answer(409, "Container is not running"), @"the cage is stopped or paused, cannot look; start it again, or salvage what is in it");
     }
 
     #[test]

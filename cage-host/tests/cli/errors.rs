@@ -23,12 +23,12 @@ fn says_what_to_do_about_a_stopped_cage() {
     docker(&["stop", "--time", "0", &desk.container()]);
     let complaint = desk.run(&["inbox", desk.name(), "ack", r#"{"acked_id":"x"}"#]).complaint();
     insta::assert_snapshot!(complaint, @r#"
-    cage: the cage is stopped or paused, cannot send a message into the inbox; start its container, or destroy it and create it again
+    cage: the cage is stopped or paused, cannot send a message into the inbox; start it again, or salvage what is in it
       next: cage start lets it go on, cage salvage reads it as it is
     "#);
     let complaint = desk.run(&["diff", desk.name()]).complaint();
     insta::assert_snapshot!(complaint, @r#"
-    cage: the cage is stopped or paused, cannot list the project; start its container, or destroy it and create it again
+    cage: the cage is stopped or paused, cannot list the project; start it again, or salvage what is in it
       next: cage start lets it go on, cage salvage reads it as it is
     "#);
 }
