@@ -7,8 +7,9 @@
 //! - [`labels`]: how everything of ours is found again.
 //! - [`task`], [`agent`], [`credential`], [`secret`]: what an agent is launched with.
 //! - [`launch`], [`agent_run`]: an agent on a task, in the background and in the foreground.
-//! - [`handle`]: the cage itself. [`lifecycle`]: its stops and starts. [`salvage`]: what is left in one that does not
-//!   run. [`snapshot`], [`origin`]: its copies. [`bring_home`]: what was done in it.
+//! - [`handle`]: the cage itself; [`place`]: the same, as the rest of this crate sees it.
+//! - [`lifecycle`]: its stops and starts. [`salvage`]: what is left in one that does not run. [`snapshot`], [`origin`]: its
+//!   copies. [`bring_home`]: what was done in it.
 //! - [`watch`]: what it does.
 
 mod agent;

@@ -4,7 +4,10 @@
 //! [`cage_proto::mailbox::Scan`]; here only bytes become names and files.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +19,7 @@ use tokio::sync::mpsc;
 use crate::backend::{Exec, Running, Stdin};
 use crate::cage::Place;
 use crate::error::{CageError, Result};
-use crate::sanitize::sanitize;
+use crate::sanitize::sanitize_path;
 
 /// Longest time for one look.
 const SWEEP_DEADLINE: Duration = Duration::from_secs(120);
@@ -232,7 +235,7 @@ impl NameReader {
 
 /// Shows a file name on one line.
 pub(super) fn shown(name: &[u8]) -> String {
-    sanitize(&String::from_utf8_lossy(name)).replace('\n', "\\n").replace('\t', "\\t")
+    sanitize_path(Path::new(OsStr::from_bytes(name)))
 }
 
 #[cfg(test)]

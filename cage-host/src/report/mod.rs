@@ -4,7 +4,7 @@
 //! - [`gather`]: the programs in the cage that find it.
 //! - [`run_report`]: the report's types, and the way from evidence to report (pure).
 //! - [`sections`]: authentication, launch, messaging, monitoring, export, errors, each graded (pure).
-//! - [`measures`]: the numbers (pure).
+//! - [`measures`]: the numbers (pure); [`messaging`]: those of the times between messages.
 //! - [`troubles`]: what went wrong and what became of it (pure).
 //! - [`timeline`]: what happened when (pure); [`svg`] draws it.
 //! - [`html`]: the report as one page that needs nothing else.

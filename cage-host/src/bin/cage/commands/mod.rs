@@ -1,3 +1,7 @@
+//! One file for each command, or for a few that belong together: its options, its library calls, its answer.
+//!
+//! [`dispatch`](dispatch()) finds the file; [`input`] and [`follow`] are what several of them share.
+
 pub(crate) mod answer;
 pub(crate) mod auth;
 pub(crate) mod branch;

@@ -21,7 +21,9 @@ mod screen;
 
 pub(crate) use ask::{choose, confirm, read_line};
 pub(crate) use message::{Notice, show_message};
-pub(crate) use page::{ALARM, Answer, FAINT, GOOD, NAME, Page, STRONG, WARN, bytes_in_words, count};
+pub(crate) use page::{
+    ALARM, Answer, FAINT, GOOD, NAME, Page, STRONG, WARN, bytes_in_words, count, one_line,
+};
 pub(crate) use place::{BadJson, parse_members};
 pub(crate) use progress::Progress;
 pub(crate) use screen::{Screen, print};

@@ -116,6 +116,11 @@ pub(crate) fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{plural}")
 }
 
+/// Shows a text on one line.
+pub(crate) fn one_line(text: &str) -> String {
+    sanitize(text).replace(['\n', '\t'], " ")
+}
+
 /// Writes a size as a person reads it.
 pub(crate) fn bytes_in_words(bytes: u64) -> String {
     indicatif::BinaryBytes(bytes).to_string()

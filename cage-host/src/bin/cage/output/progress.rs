@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use cage_host::sanitize;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::page::one_line;
 use super::screen::Screen;
 
 /// Time between two pictures of a bar whose end is not known.
@@ -26,7 +26,7 @@ impl Progress {
             screen.say(what);
             return Self { screen, bar: None };
         }
-        let bar = ProgressBar::new_spinner().with_style(style(UNBOUNDED)).with_message(shown(what));
+        let bar = ProgressBar::new_spinner().with_style(style(UNBOUNDED)).with_message(one_line(what));
         bar.enable_steady_tick(TICK);
         Self { screen, bar: Some(bar) }
     }
@@ -34,7 +34,7 @@ impl Progress {
     /// Says what it is at now.
     pub(crate) fn step(&self, what: &str) {
         match &self.bar {
-            Some(bar) => bar.set_message(shown(what)),
+            Some(bar) => bar.set_message(one_line(what)),
             None => self.screen.say(what),
         }
     }
@@ -42,7 +42,7 @@ impl Progress {
     /// Says how far it is. Elsewhere than on a terminal that would be noise.
     pub(crate) fn detail(&self, what: &str) {
         if let Some(bar) = &self.bar {
-            bar.set_message(shown(what));
+            bar.set_message(one_line(what));
         }
     }
 }
@@ -57,11 +57,6 @@ impl Drop for Progress {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
-}
-
-/// A bar has one line.
-fn shown(text: &str) -> String {
-    sanitize(text).replace(['\n', '\t'], " ")
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use cage_host::{Status, sanitize};
+use cage_host::Status;
+
+use crate::output::one_line;
 
 /// Everything that is shown. All text in it is one line and safe to show.
 #[derive(Debug, Clone, Default)]
@@ -84,9 +86,4 @@ impl From<&Status> for Seen {
             cost_usd: status.spent.map(|spent| spent.cost_usd),
         }
     }
-}
-
-/// Shows a text on one line.
-pub(super) fn one_line(text: &str) -> String {
-    sanitize(text).replace(['\n', '\t'], " ")
 }

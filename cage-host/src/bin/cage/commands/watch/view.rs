@@ -8,8 +8,8 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Block, Cell, Paragraph, Row as TableRow, Table, TableState, Wrap};
 
-use super::model::{Look, Mode, Model, Row, Seen, one_line};
-use crate::output::bytes_in_words;
+use super::model::{Look, Mode, Model, Row, Seen};
+use crate::output::{bytes_in_words, one_line};
 
 const HEAD: [&str; 7] = ["NAME", "STATE", "PROGRESS", "SILENT", "TURNS", "COST", "DISK"];
 

@@ -9,9 +9,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::model::{Look, Model, Row, Seen, one_line};
+use super::model::{Look, Model, Row, Seen};
 use super::update::{News, Wish};
-use crate::output::{Page, show_message};
+use crate::output::{Page, one_line, show_message};
 
 /// Time between two looks into the same cage.
 const LOOK_EVERY: Duration = Duration::from_secs(3);
