@@ -5,7 +5,7 @@ BASE_IMAGE ?= debian:bookworm-slim
 export BASE_IMAGE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools binaries binaries-arm64 schema image engine base-image lint fmt clippy docs shell deny fuzz soak bench package packable minimal-versions rust-tests
+.PHONY: help demo test test-tools binaries binaries-arm64 schema image engine base-image lint fmt clippy docs shell deny fuzz soak bench package packable minimal-versions msrv semver rust-tests
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -63,6 +63,12 @@ package: ## pack the crates as they would be published, and build each from its 
 
 minimal-versions: ## build with the oldest versions of our dependencies that the manifests allow
 	@scripts/minimal-versions.sh
+
+msrv: ## build with the oldest compiler that is promised
+	@scripts/msrv.sh
+
+semver: ## the public interface beside that of the last release, where there is one
+	@scripts/semver.sh
 
 fuzz: test-tools ## each parser of the protocol, ten seconds of any bytes
 	@scripts/fuzz.sh 10
