@@ -5,7 +5,7 @@ BASE_IMAGE ?= debian:bookworm-slim
 export BASE_IMAGE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-tools binaries binaries-arm64 schema image engine base-image lint fmt clippy docs shell deny fuzz soak bench package packable minimal-versions msrv semver rust-tests
+.PHONY: help demo test test-tools binaries binaries-arm64 schema image image-arm64 engine base-image lint fmt clippy docs shell deny fuzz soak bench package packable minimal-versions msrv semver rust-tests
 
 help: ## show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -29,6 +29,9 @@ schema: ## write the JSON Schema of the messages anew, after a change of the tab
 
 image: engine base-image binaries ## build the image cage:latest
 	@scripts/image.sh $(IMAGE)
+
+image-arm64: engine binaries-arm64 ## the image for the other architecture, as cage:arm64, where its programs can be run
+	@scripts/image.sh cage:arm64 arm64
 
 engine: ## make sure that a Docker engine answers
 	@scripts/docker-engine.sh

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds the image: image.sh [TAG]. Docker rebuilds only what has changed since the last time.
+# Builds the image: image.sh [TAG [amd64 | arm64]]. Docker rebuilds only what has changed since the last time.
 #
-# BASE_IMAGE and CAGE_UID, when set, are handed on to the Dockerfile.
+# BASE_IMAGE and CAGE_UID, when set, are handed on to the Dockerfile. For another architecture than the machine's the kernel
+# has to know an emulator for its programs (binfmt_misc), and the base image has to be of that architecture.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source-path=SCRIPTDIR
@@ -9,6 +10,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
 TAG=${1:-cage:latest}
+ARCHITECTURE=${2:-}
 LOG=target/image-build.log
 
 main() {
@@ -38,6 +40,8 @@ build() {
     for name in BASE_IMAGE CAGE_UID; do
         [ -z "${!name:-}" ] || arguments+=(--build-arg "$name=${!name}")
     done
+    # The older builder does not tell the Dockerfile by itself for which architecture it builds.
+    [ -z "$ARCHITECTURE" ] || arguments+=(--platform "linux/$ARCHITECTURE" --build-arg "TARGETARCH=$ARCHITECTURE")
     mkdir -p "$(dirname "$LOG")"
     docker build "${arguments[@]}" . >"$LOG" 2>&1 && return
     tail -n 15 "$LOG" >&2
