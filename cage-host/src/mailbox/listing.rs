@@ -39,6 +39,7 @@ pub struct Select {
     since: Option<String>,
     from: Option<SystemTime>,
     limit: Option<usize>,
+    newest: bool,
 }
 
 /// What a mailbox held at one moment, in the order in which it was sent.
@@ -90,6 +91,17 @@ impl Select {
         self
     }
 
+    /// Wants the last so many instead of the first, at most [`MAX_LISTED`]; they are returned in the order in which they
+    /// were sent, too. With types, it wants those among the last [`MAX_LISTED`] messages of any type.
+    ///
+    /// Files whose names are no time stamps are left out, since nobody knows when they came; so are the oldest of the
+    /// wanted ones when they do not fit into 64 MiB. [`Listing::rest`] is empty.
+    pub fn newest(mut self, entries: usize) -> Self {
+        self.limit = Some(entries);
+        self.newest = true;
+        self
+    }
+
     /// Returns the name behind which to begin.
     fn begin(&self) -> Result<Option<EntryName>> {
         let named = self.since.as_ref().map(|name| {
@@ -137,11 +149,26 @@ pub(super) async fn list(place: &Place, mailbox: Mailbox, select: &Select) -> Re
     let batch = if select.kinds.is_empty() { select.limited() } else { MAX_LISTED };
     let mut pending = Vec::new();
     let (names, files) = sweep(place, LIST, mailbox, |names| {
+        if select.newest {
+            pending = scan_newest(names, &begin, batch);
+            // What does not fit is cut off at the end, so the oldest come last.
+            return pending.iter().rev().cloned().collect();
+        }
         pending = scan(names, &begin, batch);
         pending.clone()
     })
     .await?;
-    Ok(compose(&names, files, pending, batch, select))
+    Ok(if select.newest {
+        compose_newest(&names, files, pending, select)
+    } else {
+        compose(&names, files, pending, batch, select)
+    })
+}
+
+fn scan_newest(names: &Names, begin: &Progress, batch: usize) -> Vec<EntryName> {
+    let mut pending = scan(names, begin, usize::MAX);
+    pending.drain(..pending.len().saturating_sub(batch));
+    pending
 }
 
 fn scan(names: &Names, begin: &Progress, batch: usize) -> Vec<EntryName> {
@@ -166,13 +193,12 @@ fn compose(
     let mut entries: Vec<_> = strays.into_iter().filter(|entry| select.wants(&entry.content)).collect();
     let mut last = None;
     for name in pending.into_iter().filter(|name| !select.is_before(name)) {
-        let content = match (found.get(name.as_str().as_bytes()), files.bytes.remove(&name)) {
-            (Some(Found::Oversize), _) => Content::Oversize,
-            (Some(Found::NotAFile), _) => Content::Malformed("it is no regular file".to_owned()),
-            (_, Some(bytes)) => read(&bytes),
-            (_, None) if files.cut => return Listing { entries, rest: last },
+        let Some(content) = content(found.get(name.as_str().as_bytes()), files.bytes.remove(&name)) else {
+            if files.cut {
+                return Listing { entries, rest: last };
+            }
             // It was removed, or may not be read; the listing tells only of what is there.
-            (_, None) => continue,
+            continue;
         };
         if select.wants(&content) {
             if entries.len() == select.limited() {
@@ -183,6 +209,27 @@ fn compose(
         last = Some(name);
     }
     Listing { entries, rest: last.filter(|_| full) }
+}
+
+/// Puts together the last of what was chosen and came.
+fn compose_newest(names: &Names, mut files: Files, pending: Vec<EntryName>, select: &Select) -> Listing {
+    let found = names.found();
+    let wanted = pending.into_iter().filter(|name| !select.is_before(name)).filter_map(|name| {
+        let content = content(found.get(name.as_str().as_bytes()), files.bytes.remove(&name))?;
+        Some(Entry { name: name.to_string(), content })
+    });
+    let mut entries: Vec<_> = wanted.filter(|entry| select.wants(&entry.content)).collect();
+    entries.drain(..entries.len().saturating_sub(select.limited()));
+    Listing { entries, rest: None }
+}
+
+/// Says what a name holds; nothing when nothing came of it.
+fn content(found: Option<&Found>, bytes: Option<Vec<u8>>) -> Option<Content> {
+    match (found, bytes) {
+        (Some(Found::Oversize), _) => Some(Content::Oversize),
+        (Some(Found::NotAFile), _) => Some(Content::Malformed("it is no regular file".to_owned())),
+        (_, bytes) => bytes.map(|bytes| read(&bytes)),
+    }
 }
 
 fn read(bytes: &[u8]) -> Content {
@@ -251,6 +298,25 @@ mod tests {
         assert_eq!(listed(&THREE, false, &updates), (vec![1, 3], None));
         assert_eq!(listed(&THREE, false, &updates.clone().limit(1)), (vec![1], Some(2)));
         assert_eq!(listed(&THREE, false, &updates.of(Kind::Error)), (vec![1, 2, 3], None));
+    }
+
+    #[test]
+    fn lists_the_newest_and_leaves_out_the_oldest_of_what_does_not_fit() {
+        let newest = |number: usize, came: &[u32], select: Select| {
+            let names = THREE.map(|(second, _)| name(second));
+            let bytes = || names.iter().map(|name| name.as_str().as_bytes().to_vec());
+            let second = bytes().map(|name| (name, Found::File)).collect();
+            let seen = Names { first: bytes().collect(), second };
+            let pending = scan_newest(&seen, &Progress::default(), number);
+            let file = |second: &u32| (name(*second), message(THREE[*second as usize - 1].1));
+            let files = Files { bytes: came.iter().map(file).collect(), cut: came.len() < 3 };
+            let listing = compose_newest(&seen, files, pending, &select.newest(number));
+            listing.entries.iter().map(|entry| entry.name[17..19].to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(newest(2, &[1, 2, 3], Select::all()), ["02", "03"]);
+        assert_eq!(newest(9, &[1, 2, 3], Select::all()), ["01", "02", "03"]);
+        assert_eq!(newest(3, &[2, 3], Select::all()), ["02", "03"]);
+        assert_eq!(newest(3, &[1, 2, 3], Select::all().of(Kind::Error)), ["02"]);
     }
 
     #[test]
