@@ -1,7 +1,7 @@
 //! The machine that cages run on.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
@@ -17,6 +17,7 @@ use crate::image::{Build, BuildEvent, ImageSpec};
 use crate::local::{EmbeddedConfig, Folders};
 use crate::mailbox::{CursorStore, MemoryCursors};
 use crate::transfer::Arrival;
+use crate::watch::{CageStatus, FleetWatch};
 
 /// A connection to where cages run: a Docker engine, or plain folders of this machine.
 ///
@@ -229,6 +230,57 @@ impl Host {
         Ok(summaries(self.backend.list(None, false).await?))
     }
 
+    /// Says what every cage is doing: one list, and one program in each cage that runs, a few at a time.
+    ///
+    /// Each look may take as long as `deadline` from its beginning. One that fails, or hangs until then, is the error of
+    /// its own cage and does not keep the others waiting. That is one request to the engine and two more for each running
+    /// cage. To be told of changes instead of asking again and again there is [`Host::watch`].
+    ///
+    /// ```no_run
+    /// # async fn story() -> cage_host::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let host = cage_host::Host::connect().await?;
+    /// for look in host.statuses(Duration::from_secs(10)).await? {
+    ///     match look.status {
+    ///         Ok(status) => println!("{}: {}", look.cage.name, status.activity),
+    ///         Err(error) => println!("{}: {error}", look.cage.name),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`EngineError`](crate::EngineError) when the cages cannot be listed.
+    pub async fn statuses(&self, deadline: Duration) -> Result<Vec<CageStatus>> {
+        crate::watch::statuses(&self.backend, deadline).await
+    }
+
+    /// Watches all cages whose names are wanted, those of later too: which there are, and what each does. Nothing is asked
+    /// while nothing changes. Call it within a Tokio runtime.
+    ///
+    /// The engine says when a cage starts, stops or goes, and one program in each running cage when anything changes there.
+    ///
+    /// ```no_run
+    /// # async fn story() -> cage_host::Result<()> {
+    /// use cage_host::{FleetEvent, Host};
+    ///
+    /// let mut watch = Host::connect().await?.watch(|_| true);
+    /// loop {
+    ///     match watch.next().await {
+    ///         FleetEvent::Cages(cages) => println!("{} cages", cages.len()),
+    ///         FleetEvent::Status { name, status } => println!("{name}: {}", status?.activity),
+    ///         FleetEvent::Failed(error) => return Err(error),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn watch(&self, wanted: impl Fn(&CageName) -> bool + Send + Sync + 'static) -> FleetWatch {
+        crate::watch::watch(self.backend.clone(), Box::new(wanted))
+    }
+
     /// Lists every cage like [`Host::list`], with what each takes on the disk.
     ///
     /// Every file of every cage is looked at for it.
@@ -348,7 +400,7 @@ impl Host {
     }
 }
 
-fn summaries(found: Vec<Found>) -> Vec<CageSummary> {
+pub(crate) fn summaries(found: Vec<Found>) -> Vec<CageSummary> {
     let mut cages: Vec<_> = found.into_iter().map(CageSummary::from).collect();
     cages.sort_by(|a, b| a.name.cmp(&b.name));
     cages

@@ -29,7 +29,7 @@
 //! | `host` | [`Host`]: connecting, creating, finding, listing, cleaning up |
 //! | `cage` | [`CageSpec`], [`Task`] and [`Cage`]: one cage, its wish, its life and its work |
 //! | `mailbox` | [`Outbox`], [`Follower`], [`Inbox`]: messages by push, answers, cursors on the host |
-//! | `watch` | [`Status`], [`Diagnosis`], [`StreamLog`]: what an agent does and has done |
+//! | `watch` | [`Status`], [`Diagnosis`], [`StreamLog`]: what an agent does and has done; [`FleetWatch`]: all of them |
 //! | `report` | [`RunReport`], [`Comparison`]: what a run was like, from evidence |
 //! | `transfer` | [`Changes`], [`Export`]: a project into a cage, and what changed out of it |
 //! | `interactive` | [`Interactive`]: the agent with its own screen, started, driven and attached to |
@@ -99,6 +99,7 @@ pub use transfer::{
     PushOptions, RefusedPath, Statistics, Tidied, TidyOptions,
 };
 pub use watch::{
-    Activity, Diagnosis, Evidence, LogEvent, LogFollower, MAX_EVENT_CHARS, MAX_LOG_LINE_BYTES,
-    MAX_TAIL_LINES, SILENT_AFTER, Spent, Status, StreamLog, Suggestion,
+    Activity, CageStatus, Diagnosis, Evidence, FleetEvent, FleetWatch, LogEvent, LogFollower,
+    MAX_EVENT_CHARS, MAX_LOG_LINE_BYTES, MAX_TAIL_LINES, SILENT_AFTER, Spent, Status, StatusFollower,
+    StreamLog, Suggestion,
 };

@@ -9,7 +9,9 @@ mod support;
 use std::time::Duration;
 
 use cage_host::message::InfoResponse;
-use cage_host::{Activity, Agent, Cage, Evidence, LogEvent, LogFollower, Status, Suggestion, Task};
+use cage_host::{
+    Activity, Agent, Cage, CageError, Error, Evidence, LogEvent, LogFollower, Status, Suggestion, Task,
+};
 use support::Stage;
 use tokio::time::timeout;
 
@@ -125,6 +127,40 @@ async fn killed(stage: Stage) {
     in_cage_dir(&stage, &cage, kill);
     let status = until(&cage, |activity| matches!(activity, Activity::Crashed { .. })).await;
     assert!(matches!(status.activity, Activity::Crashed { listening: false, .. }), "{status:?}");
+    assert_eq!(cage.diagnose().await.unwrap().suggestion, Suggestion::Launch);
+    cage.destroy().await.unwrap();
+}
+
+#[tokio::test]
+async fn says_that_a_cage_is_stopped_or_paused_and_how_it_goes_on() {
+    let Some(stage) = Stage::docker().await else { return };
+    let cage = stage.empty_cage("still").await;
+    launch(&cage, "cage-send progress_update --status begun; exec sleep 600").await;
+    until(&cage, |activity| *activity == Activity::Working).await;
+    cage.pause().await.unwrap();
+    assert_eq!(cage.status().await.unwrap().activity, Activity::Paused);
+    insta::assert_snapshot!(cage.diagnose().await.unwrap(), @"
+    paused
+    - the cage is stopped or paused, cannot look at the agent's status; start its container, or destroy it and create it again
+    start the cage
+    ");
+    cage.start().await.unwrap();
+    let status = until(&cage, |activity| *activity == Activity::Working).await;
+    assert_eq!(status.last_progress.as_deref(), Some("begun"), "it goes on where it was");
+
+    cage.stop(Duration::ZERO).await.unwrap();
+    assert_eq!(cage.status().await.unwrap(), cage.diagnose().await.unwrap().status);
+    insta::assert_snapshot!(cage.diagnose().await.unwrap(), @"
+    stopped
+    - the cage is stopped or paused, cannot look at the agent's status; start its container, or destroy it and create it again
+    start the cage
+    ");
+    assert_eq!(cage.usage().await.unwrap().turns, 0, "nobody can tell");
+    let error = timeout(PATIENCE, cage.follow_status().next()).await.unwrap().unwrap().unwrap_err();
+    assert!(matches!(error, Error::Cage(CageError::NotRunning { .. })), "{error}");
+    cage.start().await.unwrap();
+    let status = until(&cage, |activity| matches!(activity, Activity::Crashed { .. })).await;
+    insta::assert_snapshot!(status.activity, @"crashed: the supervisor ended without a word");
     assert_eq!(cage.diagnose().await.unwrap().suggestion, Suggestion::Launch);
     cage.destroy().await.unwrap();
 }

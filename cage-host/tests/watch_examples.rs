@@ -72,6 +72,8 @@ async fn shows_a_status_and_a_log() {
     run(&cage, "wait", &[]).await;
     let shown = run(&cage, "status", &[]).await;
     assert!(shown.ends_with("0.0000 USD and 0 tokens in 1 turns\n"), "{shown}");
+    let shown = run(&cage, "overview", &[]).await;
+    assert!(shown.contains(&format!("{}: complete with exit code 0: done\n", cage.name())), "{shown}");
     let shown = run(&cage, "logs", &[]).await;
     assert!(shown.starts_with("hello\nSent task_complete -> "), "{shown}");
     cage.destroy().await.unwrap();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use futures_util::stream::BoxStream;
+use futures_util::StreamExt as _;
+use futures_util::stream::{self, BoxStream};
 
 use crate::backend::{Exec, Layout, Running};
 use crate::cage::{CageName, CageState, Origin, PlannedCage, Snapshot, Unfinished};
@@ -44,6 +45,9 @@ pub(crate) struct Found {
 
 /// An archive as it comes.
 pub(crate) type Archive = BoxStream<'static, Result<Bytes>>;
+
+/// Tells of each change of a cage; an end or an error says that nobody tells any more.
+pub(crate) type Changes = BoxStream<'static, Result<()>>;
 
 /// Where cages run.
 #[derive(Debug, Clone)]
@@ -141,6 +145,14 @@ impl Backend {
         match self {
             Self::Docker(engine) => engine.list_containers(name, sizes).await,
             Self::Embedded(folders) => folders.list(name, sizes).await,
+        }
+    }
+
+    /// Tells whenever a cage is made, started, held, stopped or removed, where somebody knows; otherwise it ends at once.
+    pub(crate) fn changes(&self) -> Changes {
+        match self {
+            Self::Docker(engine) => engine.changes(),
+            Self::Embedded(_) => stream::empty().boxed(),
         }
     }
 

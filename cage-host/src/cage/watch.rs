@@ -5,7 +5,7 @@ use std::path::Path;
 use super::handle::Cage;
 use crate::error::Result;
 use crate::report::{self, RunReport};
-use crate::watch::{self, Diagnosis, Spent, Status, StreamLog};
+use crate::watch::{self, Diagnosis, Spent, Status, StatusFollower, StreamLog};
 
 impl Cage {
     /// Says what the cage is doing, by one program in it.
@@ -33,6 +33,21 @@ impl Cage {
     ///   paused or gone is no error.
     pub async fn status(&self) -> Result<Status> {
         watch::status(&self.place).await
+    }
+
+    /// Tells what the cage is doing whenever it changes, by one program that stays in it.
+    ///
+    /// ```no_run
+    /// # async fn story(cage: cage_host::Cage) -> cage_host::Result<()> {
+    /// let mut statuses = cage.follow_status();
+    /// while let Some(status) = statuses.next().await {
+    ///     println!("{}", status?.activity);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn follow_status(&self) -> StatusFollower {
+        StatusFollower::start(self.place.clone())
     }
 
     /// Says what the cage is doing, what was seen of it, and one thing to do next, by one program in it.

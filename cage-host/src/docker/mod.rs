@@ -5,7 +5,7 @@
 //! - [`container`]: create, find, list, remove.
 //! - [`exec`]: one program in a container.
 //! - [`terminal`]: one program with a terminal of its own.
-//! - [`state`]: start, stop, pause.
+//! - [`state`]: start, stop, pause. [`changes`]: the engine's word on what others do.
 //! - [`archive`]: folders of a container, whether it runs or not.
 //! - [`image`]: building the image. [`snapshot`]: images made of cages.
 //! - [`facts`]: what an engine says of itself.
@@ -14,6 +14,7 @@
 
 mod ability;
 mod archive;
+mod changes;
 mod client;
 mod container;
 mod error;

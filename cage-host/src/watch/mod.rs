@@ -3,7 +3,10 @@
 //! - [`status`]: what a cage is doing, from a snapshot of it (pure).
 //! - [`diagnosis`]: evidence, and one suggestion (pure).
 //! - [`snapshot`]: what one look into a cage has shown (pure).
-//! - [`probe`]: the program in the cage that takes the snapshot.
+//! - [`script`]: what is run in the cage for it. [`frame`]: where a look ends in its output (pure).
+//! - [`probe`]: one look, and what it comes to.
+//! - [`follow`]: a cage's status whenever it changes, by push.
+//! - [`overview`]: the status of every cage. [`fleet`]: the same, whenever one changes.
 //! - [`event`]: one line of the agent's log as typed events (pure).
 //! - [`log`]: the end of that log, or all that is added to it.
 //!
@@ -12,13 +15,23 @@
 
 mod diagnosis;
 mod event;
+mod fleet;
+mod follow;
+mod frame;
 mod log;
+mod overview;
 mod probe;
+mod script;
 mod snapshot;
 mod status;
 
 pub use diagnosis::{Diagnosis, Evidence, Suggestion};
 pub use event::{LogEvent, MAX_EVENT_CHARS};
+pub(crate) use fleet::watch;
+pub use fleet::{FleetEvent, FleetWatch};
+pub use follow::StatusFollower;
 pub use log::{LogFollower, MAX_LOG_LINE_BYTES, MAX_TAIL_LINES, StreamLog};
+pub use overview::CageStatus;
+pub(crate) use overview::statuses;
 pub(crate) use probe::{diagnose, status};
 pub use status::{Activity, SILENT_AFTER, Spent, Status};

@@ -11,8 +11,8 @@ use tar::EntryType;
 use super::event::LogEvent;
 
 /// Sections of the output in front of its archive. Each ends with a line that holds nothing but [`END`].
-const SECTIONS: usize = 5;
-const END: &[u8] = b"/";
+pub(super) const SECTIONS: usize = 5;
+pub(super) const END: &[u8] = b"/";
 
 /// Begins each line that is part of a file, so that none of them can look like the end of a section.
 const QUOTE: u8 = b'|';
