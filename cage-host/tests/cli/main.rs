@@ -7,9 +7,12 @@ mod errors;
 mod generated;
 mod interrupts;
 mod orders;
+mod photograph;
 mod report;
 mod schema;
 #[path = "../support/mod.rs"]
 mod support;
+mod terminal;
 mod watch;
+mod watch_crowd;
 mod whole_way;

@@ -6,7 +6,7 @@
 //! ├── update.rs   what a key or a piece of news changes, and what it asks for (pure)
 //! ├── view.rs     the picture of it (pure)
 //! ├── terminal.rs the terminal: its screen, its keys, and giving both back
-//! ├── work.rs     what is asked of cages: looks at a gentle pace, messages, the log, revisions, stops
+//! ├── work.rs     what is asked of cages: what they do, by push; messages, the log, revisions, stops
 //! └── command.rs  the command: news in, pictures out
 //! ```
 

@@ -15,6 +15,10 @@ pub(super) struct Model {
     pub(super) mode: Mode,
     /// What was last said about something that was asked for.
     pub(super) notice: String,
+    /// Time since the beginning.
+    pub(super) clock: Duration,
+    /// Whether something was done that has to be seen, whatever the list shows.
+    pub(super) touched: bool,
 }
 
 /// A cage.
@@ -41,7 +45,10 @@ pub(super) enum Look {
 pub(super) struct Seen {
     pub(super) state: String,
     pub(super) progress: String,
+    /// For how long the agent had been silent when it was looked at.
     pub(super) quiet_for: Option<Duration>,
+    /// When that was, by [`Model::clock`].
+    pub(super) at: Duration,
     pub(super) turns: Option<u64>,
     pub(super) cost_usd: Option<f64>,
 }
@@ -65,6 +72,11 @@ impl Model {
         self.cages.as_deref()?.get(self.selected)
     }
 
+    /// Returns for how long an agent has been silent by now.
+    pub(super) fn silence(&self, seen: &Seen) -> Option<Duration> {
+        Some(seen.quiet_for? + self.clock.saturating_sub(seen.at))
+    }
+
     pub(super) fn count(&self) -> usize {
         self.cages.as_deref().unwrap_or_default().len()
     }
@@ -82,6 +94,7 @@ impl From<&Status> for Seen {
             state: word,
             progress: one_line(&progress),
             quiet_for: status.quiet_for,
+            at: Duration::ZERO,
             turns: status.spent.map(|spent| spent.turns),
             cost_usd: status.spent.map(|spent| spent.cost_usd),
         }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::model::Model;
 use super::update::Key;
-use super::view;
+use super::view::{self, Texts};
 
 /// Keys that wait; a person who types faster than that waits.
 const KEYS_IN_FLIGHT: usize = 64;
@@ -31,6 +31,8 @@ struct Taken;
 #[derive(Debug)]
 pub(super) struct Taking {
     surface: Surface,
+    /// What the list on the screen says.
+    shown: Texts,
     _taken: Taken,
 }
 
@@ -40,7 +42,18 @@ impl Taking {
         enable_raw_mode()?;
         let taken = Taken;
         execute!(stdout(), EnterAlternateScreen)?;
-        Ok(Self { surface: Surface(Terminal::new(CrosstermBackend::new(stdout()))?), _taken: taken })
+        let surface = Surface(Terminal::new(CrosstermBackend::new(stdout()))?);
+        Ok(Self { surface, shown: Texts::default(), _taken: taken })
+    }
+
+    /// Draws what is shown now, if it is something else than before.
+    pub(super) fn draw_changes(&mut self, model: &mut Model) -> io::Result<()> {
+        let texts = view::texts(model);
+        if std::mem::take(&mut model.touched) || texts != self.shown {
+            self.shown = texts;
+            self.draw(model)?;
+        }
+        Ok(())
     }
 
     /// Draws what is shown now.

@@ -16,6 +16,7 @@ fn seen(index: u64) -> Seen {
         quiet_for: Some(Duration::from_secs(index * 70)),
         turns: Some(index),
         cost_usd: Some(0.25),
+        at: Duration::ZERO,
     }
 }
 
@@ -64,6 +65,22 @@ fn shows_the_chosen_one_of_a_hundred_cages() {
     assert!(picture(&model).contains("demo-99"));
     press(&mut model, &[Key::Home]);
     assert!(picture(&model).contains("demo-00") && !picture(&model).contains("demo-99"));
+}
+
+#[test]
+fn changes_the_picture_only_when_something_else_is_to_be_seen() {
+    let mut model = model(vec![row("demo", Look::Seen(seen(3)))]);
+    let (before, name) = (view::texts(&model), || "demo".to_owned());
+    model.touched = false;
+    model.take(News::Clock(Duration::from_secs(29)));
+    let look = Look::Seen(Seen { quiet_for: Some(Duration::from_secs(238)), ..seen(3) });
+    model.take(News::Looked { name: name(), look });
+    model.take(News::Sized([(name(), 1_500_001)].into()));
+    assert_eq!((view::texts(&model), model.touched), (before, false));
+    model.take(News::Clock(Duration::from_secs(31)));
+    assert!(picture(&model).contains(" 4m "), "its silence has grown by a minute\n{}", picture(&model));
+    model.take(News::Key(Key::Down));
+    assert!(model.touched);
 }
 
 #[test]

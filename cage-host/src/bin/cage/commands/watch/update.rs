@@ -1,5 +1,8 @@
 //! What a key or a piece of news changes, and what it asks for.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
 use super::model::{Look, Mode, Model, Row};
 
 /// Lines that a page key moves.
@@ -12,12 +15,18 @@ const MAX_TYPED: usize = 2_000;
 #[derive(Debug, Clone)]
 pub(super) enum News {
     Key(Key),
+    /// The terminal has another size.
+    Resized,
+    /// So much time has passed since the beginning.
+    Clock(Duration),
     /// All cages that there are now; their looks are kept from before.
     Listed(Vec<Row>),
     Looked {
         name: String,
         look: Look,
     },
+    /// What cages take on the disk, by name.
+    Sized(HashMap<String, u64>),
     /// Something to read came.
     Page {
         title: String,
@@ -56,12 +65,24 @@ pub(super) enum Wish {
 impl Model {
     /// Takes note of something, and returns what is asked for.
     pub(super) fn take(&mut self, news: News) -> Option<Wish> {
+        self.touched |=
+            !matches!(news, News::Clock(_) | News::Listed(_) | News::Looked { .. } | News::Sized(_));
         match news {
             News::Key(key) => return self.key(key),
+            News::Resized => {}
+            News::Clock(clock) => self.clock = clock,
             News::Listed(rows) => self.list(rows),
-            News::Looked { name, look } => {
+            News::Looked { name, mut look } => {
+                if let Look::Seen(seen) = &mut look {
+                    seen.at = self.clock;
+                }
                 let rows = self.cages.iter_mut().flatten();
                 rows.filter(|row| row.name == name).for_each(|row| row.look = look.clone());
+            }
+            News::Sized(sizes) => {
+                for row in self.cages.iter_mut().flatten() {
+                    row.bytes = sizes.get(&row.name).copied().or(row.bytes);
+                }
             }
             News::Page { title, lines } => {
                 self.notice.clear();

@@ -13,6 +13,22 @@ use crate::output::{bytes_in_words, one_line};
 
 const HEAD: [&str; 7] = ["NAME", "STATE", "PROGRESS", "SILENT", "TURNS", "COST", "DISK"];
 
+/// Characters of a name that are shown at the most.
+const NAME_CHARS: usize = 24;
+
+/// What the list says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Texts {
+    title: String,
+    rows: Vec<[String; HEAD.len()]>,
+}
+
+/// Returns what the list says. Whatever else is shown changes only with a key, or with an answer to one.
+pub(super) fn texts(model: &Model) -> Texts {
+    let rows = model.cages.iter().flatten().map(|row| cells(model, row)).collect();
+    Texts { title: title(model), rows }
+}
+
 /// Draws everything.
 pub(super) fn draw(model: &Model, frame: &mut Frame<'_>) {
     let areas = Layout::vertical([
@@ -23,10 +39,11 @@ pub(super) fn draw(model: &Model, frame: &mut Frame<'_>) {
     ]);
     let [head, body, notice, keys] = areas.areas(frame.area());
     let bold = Style::new().add_modifier(Modifier::BOLD);
-    frame.render_widget(Line::styled(title(model), bold), head);
+    let Texts { title, rows } = texts(model);
+    frame.render_widget(Line::styled(title, bold), head);
     match &model.mode {
         Mode::Reading { title, lines, from } => read(frame, body, title, &lines[(*from).min(lines.len())..]),
-        _ => table(model, frame, body),
+        _ => table(model, rows, frame, body),
     }
     frame.render_widget(Line::from(prompt(model)), notice);
     frame.render_widget(Line::styled(help(&model.mode), Style::new().add_modifier(Modifier::DIM)), keys);
@@ -44,13 +61,14 @@ fn seen(row: &Row) -> Option<&Seen> {
     if let Look::Seen(seen) = &row.look { Some(seen) } else { None }
 }
 
-fn table(model: &Model, frame: &mut Frame<'_>, area: Rect) {
-    let rows = model.cages.as_deref().unwrap_or_default();
+fn table(model: &Model, rows: Vec<[String; HEAD.len()]>, frame: &mut Frame<'_>, area: Rect) {
     if rows.is_empty() && model.cages.is_some() {
         return frame.render_widget(Paragraph::new("no cages; cage create --dir . makes one"), area);
     }
+    // Names take no more room than they need, so that progress has the rest.
+    let longest = rows.iter().map(|[name, ..]| name.chars().count()).max().unwrap_or_default();
     let widths = [
-        Constraint::Max(18),
+        Constraint::Length(longest.clamp(HEAD[0].len(), NAME_CHARS).try_into().unwrap_or(u16::MAX)),
         Constraint::Length(11),
         Constraint::Min(8),
         Constraint::Length(6),
@@ -60,12 +78,18 @@ fn table(model: &Model, frame: &mut Frame<'_>, area: Rect) {
     ];
     let head = TableRow::new(HEAD).style(Style::new().add_modifier(Modifier::DIM));
     let chosen = Style::new().add_modifier(Modifier::REVERSED);
-    let table = Table::new(rows.iter().map(cells), widths).header(head).row_highlight_style(chosen);
+    let table = Table::new(rows.into_iter().map(table_row), widths).header(head).row_highlight_style(chosen);
     let mut state = TableState::new().with_selected(Some(model.selected));
     frame.render_stateful_widget(table, area, &mut state);
 }
 
-fn cells(row: &Row) -> TableRow<'static> {
+fn table_row(cells: [String; HEAD.len()]) -> TableRow<'static> {
+    let color = color(&cells[1]);
+    let [name, state, rest @ ..] = cells.map(Cell::from);
+    TableRow::new([name, state.style(Style::new().fg(color))].into_iter().chain(rest))
+}
+
+fn cells(model: &Model, row: &Row) -> [String; HEAD.len()] {
     let none = Seen::default();
     let (state, shown) = match &row.look {
         Look::NotYet => (row.container.clone(), &none),
@@ -73,15 +97,15 @@ fn cells(row: &Row) -> TableRow<'static> {
         Look::Failed(_) => ("cannot look".to_owned(), &none),
     };
     let progress = if let Look::Failed(why) = &row.look { why } else { &shown.progress };
-    TableRow::new([
-        Cell::from(one_line(&row.name)),
-        Cell::from(one_line(&state)).style(Style::new().fg(color(&state))),
-        Cell::from(one_line(progress)),
-        Cell::from(shown.quiet_for.map(short).unwrap_or_default()),
-        Cell::from(shown.turns.map(|turns| turns.to_string()).unwrap_or_default()),
-        Cell::from(shown.cost_usd.map(|cost| format!("${cost:.2}")).unwrap_or_default()),
-        Cell::from(row.bytes.map(bytes_in_words).unwrap_or_default().replace(' ', "")),
-    ])
+    [
+        one_line(&row.name),
+        one_line(&state),
+        one_line(progress),
+        model.silence(shown).map(short).unwrap_or_default(),
+        shown.turns.map(|turns| turns.to_string()).unwrap_or_default(),
+        shown.cost_usd.map(|cost| format!("${cost:.2}")).unwrap_or_default(),
+        row.bytes.map(bytes_in_words).unwrap_or_default().replace(' ', ""),
+    ]
 }
 
 fn color(state: &str) -> Color {
@@ -93,10 +117,10 @@ fn color(state: &str) -> Color {
     }
 }
 
-/// Writes a time in at most six characters.
+/// Writes a time in at most six characters; seconds in steps of ten, since each other text is another picture.
 fn short(time: Duration) -> String {
     match time.as_secs() {
-        seconds @ 0..120 => format!("{seconds}s"),
+        seconds @ 0..120 => format!("{}s", seconds / 10 * 10),
         seconds @ 120..7_200 => format!("{}m", seconds / 60),
         seconds @ 7_200..172_800 => format!("{}h", seconds / 3_600),
         seconds => format!("{}d", (seconds / 86_400).min(9_999)),

@@ -4,26 +4,18 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use cage_host::message::TaskRevision;
-use cage_host::{Cage, CageSummary, DEFAULT_GRACE, Host, Select};
+use cage_host::{Cage, CageSummary, DEFAULT_GRACE, FleetEvent, Host, Select};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::sleep;
 
-use super::model::{Look, Model, Row, Seen};
+use super::model::{Look, Row, Seen};
 use super::update::{News, Wish};
 use crate::output::{Page, one_line, show_message};
 
-/// Time between two looks into the same cage.
-const LOOK_EVERY: Duration = Duration::from_secs(3);
-
-/// Looks at the same time; each is one program in a cage.
-const LOOKS_AT_ONCE: usize = 4;
-
-/// Time between two lists of all cages.
-const LIST_EVERY: Duration = Duration::from_secs(2);
-
-/// Time between two lists with sizes, for which the engine looks at every file.
-const SIZES_EVERY: Duration = Duration::from_secs(60);
+/// Time until the first list with sizes, and between two of them: for each, the engine looks at every file.
+const SIZES_FIRST: Duration = Duration::from_secs(5);
+const SIZES_EVERY: Duration = Duration::from_secs(300);
 
 /// Lines of the log, and messages, that are read at once.
 const READ_AT_ONCE: usize = 500;
@@ -34,88 +26,65 @@ pub(super) struct Work {
     host: Host,
     news: mpsc::Sender<News>,
     tasks: JoinSet<()>,
-    looks: JoinSet<()>,
-    lists: JoinSet<()>,
-    looked: HashMap<String, Instant>,
-    listed: Option<Instant>,
-    sized: Option<Instant>,
 }
 
 impl Work {
-    pub(super) fn new(host: Host, news: mpsc::Sender<News>) -> Self {
-        let (tasks, looks, lists) = (JoinSet::new(), JoinSet::new(), JoinSet::new());
-        Self { host, news, tasks, looks, lists, looked: HashMap::new(), listed: None, sized: None }
-    }
-
-    /// Begins what is due: at most one look at a call, so that the calls give the pace.
-    pub(super) fn go_on(&mut self, model: &Model) {
-        while self.looks.try_join_next().is_some() {}
-        while self.lists.try_join_next().is_some() {}
-        while self.tasks.try_join_next().is_some() {}
-        if self.lists.is_empty() && due(self.listed, LIST_EVERY) {
-            self.list();
-        }
-        if self.looks.len() < LOOKS_AT_ONCE {
-            self.look(model);
-        }
-    }
-
-    fn list(&mut self) {
-        self.listed = Some(Instant::now());
-        // The first list is wanted at once, and sizes take their time.
-        let sizes = self.sized.is_some_and(|sized| sized.elapsed() >= SIZES_EVERY);
-        let first = self.sized.is_none();
-        if sizes || first {
-            self.sized = Some(if first { long_ago() } else { Instant::now() });
-        }
-        let (host, news) = (self.host.clone(), self.news.clone());
-        self.lists.spawn(async move {
-            let cages = if sizes { host.list_with_sizes().await } else { host.list().await };
-            let listed = match cages {
-                Ok(cages) => News::Listed(cages.into_iter().map(Row::from).collect()),
-                Err(error) => News::Told(one_line(&error.to_string())),
-            };
-            // Nobody to hear it means that the program ends.
-            let _ = news.send(listed).await;
-        });
-    }
-
-    /// Looks into the cage that has waited longest.
-    fn look(&mut self, model: &Model) {
-        let rows = model.cages.iter().flatten();
-        self.looked.retain(|name, _| model.cages.iter().flatten().any(|row| row.name == *name));
-        let next = rows.min_by_key(|row| self.looked.get(&row.name)).map(|row| row.name.clone());
-        let Some(name) = next.filter(|name| due(self.looked.get(name).copied(), LOOK_EVERY)) else { return };
-        self.looked.insert(name.clone(), Instant::now());
-        let (host, news) = (self.host.clone(), self.news.clone());
-        self.looks.spawn(async move {
-            let seen = async { host.cage(&name).await?.status().await }.await;
-            let look = match seen {
-                Ok(status) => Look::Seen(Seen::from(&status)),
-                Err(error) => Look::Failed(one_line(&error.to_string())),
-            };
-            let _ = news.send(News::Looked { name, look }).await;
-        });
+    /// Begins to watch the cages whose names hold `part`.
+    pub(super) fn begin(host: Host, part: String, news: mpsc::Sender<News>) -> Self {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(watch(host.clone(), part, news.clone()));
+        tasks.spawn(measure(host.clone(), news.clone()));
+        Self { host, news, tasks }
     }
 
     /// Begins what a person asked for.
-    pub(super) fn begin(&mut self, wish: Wish) {
+    pub(super) fn start(&mut self, wish: Wish) {
+        while self.tasks.try_join_next().is_some() {}
         let (host, news) = (self.host.clone(), self.news.clone());
         self.tasks.spawn(async move {
-            let told =
-                fulfil(&host, wish).await.unwrap_or_else(|error| News::Told(one_line(&error.to_string())));
+            let told = fulfil(&host, wish).await.unwrap_or_else(|error| told(&error));
+            // Nobody to hear it means that the program ends.
             let _ = news.send(told).await;
         });
     }
 }
 
-fn due(last: Option<Instant>, every: Duration) -> bool {
-    last.is_none_or(|last| last.elapsed() >= every)
+/// Says what cages there are and what they do, until nobody listens.
+async fn watch(host: Host, part: String, news: mpsc::Sender<News>) {
+    let mut fleet = host.watch(move |name| name.as_str().contains(&part));
+    loop {
+        let came = match fleet.next().await {
+            FleetEvent::Cages(cages) => News::Listed(cages.into_iter().map(Row::from).collect()),
+            FleetEvent::Status { name, status } => {
+                let seen = |status| Look::Seen(Seen::from(&status));
+                let look = status.map_or_else(|error| Look::Failed(one_line(&error.to_string())), seen);
+                News::Looked { name: name.to_string(), look }
+            }
+            FleetEvent::Failed(error) => told(&error),
+            _ => continue,
+        };
+        if news.send(came).await.is_err() {
+            return;
+        }
+    }
 }
 
-/// A moment after which everything is due.
-fn long_ago() -> Instant {
-    Instant::now().checked_sub(SIZES_EVERY).unwrap_or_else(Instant::now)
+/// Says now and then what cages take on the disk, until nobody listens.
+async fn measure(host: Host, news: mpsc::Sender<News>) {
+    sleep(SIZES_FIRST).await;
+    loop {
+        // Where it fails, the list fails as well and says so.
+        let cages = host.list_with_sizes().await.unwrap_or_default();
+        let sizes = cages.into_iter().filter_map(|cage| Some((cage.name.to_string(), cage.bytes?)));
+        if news.send(News::Sized(sizes.collect::<HashMap<_, _>>())).await.is_err() {
+            return;
+        }
+        sleep(SIZES_EVERY).await;
+    }
+}
+
+fn told(error: &cage_host::Error) -> News {
+    News::Told(one_line(&error.to_string()))
 }
 
 async fn fulfil(host: &Host, wish: Wish) -> cage_host::Result<News> {
@@ -135,9 +104,9 @@ async fn fulfil(host: &Host, wish: Wish) -> cage_host::Result<News> {
 }
 
 async fn messages(cage: &Cage) -> cage_host::Result<News> {
-    let entries = cage.outbox().list(Select::all()).await?.entries;
+    let entries = cage.outbox().list(Select::all().newest(READ_AT_ONCE)).await?.entries;
     let mut page = Page::new(false);
-    for entry in entries.iter().rev().take(READ_AT_ONCE).rev() {
+    for entry in &entries {
         let shown = match entry.content.message() {
             Some(message) => show_message(&mut page, message),
             None => page.line(format_args!("{} {}", entry.name, entry.content)),
