@@ -12,7 +12,7 @@ use cage_tests::skip::skip;
 
 /// The kinds of code block that the README may hold: each is proven by a test.
 const PROVEN: [(&str, &str); 4] = [
-    ("sh", "this file"),
+    ("sh", "this file, and skills/readme.rs"),
     ("text", "transcript.rs"),
     ("rust,no_run", "the doc tests of this package"),
     ("dockerfile", "any_image.rs"),
