@@ -99,7 +99,7 @@ pub enum RequestError {
     },
     /// An agent is at work in the cage already.
     #[error(
-        "an agent is at work in cage `{name}` already; send it a task_revision, or wait until it has ended"
+        "an agent is at work in cage `{name}` already; send it a task_revision, prompt it if it is interactive, or wait until it has ended"
     )]
     AgentRunning {
         /// The cage's name.

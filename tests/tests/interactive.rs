@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cage_host::message::TaskRevision;
 use cage_host::{
-    Agent, Cage, CageError, CageSpec, Error, Host, Interactive, InteractiveAgent, InteractiveError,
+    Agent, AgentRun, Cage, CageError, CageSpec, Error, Host, Interactive, InteractiveAgent, InteractiveError,
     RequestError, Result, Task, TerminalSize, Turn,
 };
 use cage_tests::docker::{docker, gateway, in_docker};
@@ -231,17 +231,37 @@ async fn does_not_start_beside_another_agent_nor_type_into_a_sign_in() {
     in_docker("interactive-refused", async |name| {
         let scene = Scene::new(name, Script::new([])).await;
         assert_eq!(interactive_error(scene.interactive().screen().await), InteractiveError::NotStarted);
-        let headless = Agent::Command(["sh", "-c", "exec sleep 60"].map(str::to_owned).into());
-        scene.cage.launch(Task::new("sleep").agent(headless)).await.expect("an agent");
+        scene.cage.launch(Task::new("sleep").agent(sleeper())).await.expect("an agent");
         let refused = scene.interactive().start(&InteractiveAgent::new()).await;
         assert!(matches!(refused, Err(Error::Request(RequestError::AgentRunning { .. }))), "{refused:?}");
         scene.run("pkill -KILL -x cage-poll").await;
         let unsigned = scene.interactive().start(&InteractiveAgent::new()).await;
         assert_eq!(interactive_error(unsigned), InteractiveError::SignIn);
         assert_eq!(interactive_error(scene.prompt("hello").await), InteractiveError::SignIn);
+
+        // It asks to sign in and so it runs: nothing is launched beside it until it has ended.
+        let task = || Task::new("sleep").agent(sleeper());
+        let refused = [scene.cage.launch(task()).await, ends(scene.cage.run(task()).await).await];
+        for refused in refused {
+            assert!(matches!(refused, Err(Error::Request(RequestError::AgentRunning { .. }))), "{refused:?}");
+        }
+        let beside = scene.run("cage-poll supervise --timeout 0 -- true 2>&1 || echo refused").await;
+        assert!(beside.contains("refused"), "{beside}");
+        scene.run("pkill -KILL -x claude").await;
+        scene.cage.launch(task()).await.expect("an agent where the interactive one has ended");
         scene.destroy().await;
     })
     .await;
+}
+
+/// An agent without a screen that does nothing for a minute.
+fn sleeper() -> Agent {
+    Agent::Command(["sh", "-c", "exec sleep 60"].map(str::to_owned).into())
+}
+
+/// Waits for the end of an agent in the foreground, if it was started.
+async fn ends(run: Result<AgentRun>) -> Result<()> {
+    run?.finish().await
 }
 
 /// Somebody at a terminal that is attached to the agent's session.

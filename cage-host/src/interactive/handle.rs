@@ -108,7 +108,7 @@ impl Interactive {
             if let Some(credential) = agent.file_credential() {
                 copy_file(&self.place, credential).await?;
             }
-            self.place.exec(tmux::start(agent)).await?.success().await?;
+            self.place.exec(tmux::start(agent, &self.place.layout)).await?.success().await?;
         }
         let mut watch = Watch::begin(&self.place, false).await?;
         if let Ok(outcome) = timeout(START_DEADLINE, self.answer_dialogs(&mut watch)).await {

@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use cage_proto::mailbox::CageDir;
+
 use super::agent::InteractiveAgent;
 use super::screen::Key;
 use crate::backend::{Exec, Layout, Stdin};
@@ -47,6 +49,10 @@ tmux -u list-windows -t =cage -F '#{window_name}' | grep -qx agent || tmux -u ne
 grep -qs cage-poll /etc/claude-code/managed-settings.json && exit
 mkdir -p "$3/.claude"
 cage-poll hook settings --program "$(command -v cage-poll)" > "$3/.claude/settings.json""#;
+
+/// Runs the rest of the command line, holding the lock `$0` until it ends: no other agent is launched beside it. What the
+/// agent leaves behind does not hold it. Without a `flock` that can do so, only this agent's own start looks for others.
+const HOLD: &str = r#"flock -s -n -o "$0" true 2>/dev/null || exec "$@"; exec flock -s -n -o "$0" "$@""#;
 
 /// Hands standard input to the agent as one paste, which it does not take for keys.
 const PASTE: &str =
@@ -102,13 +108,18 @@ pub(super) fn replace(path: &str, content: Vec<u8>) -> Exec {
 }
 
 pub(super) fn prepare(layout: &Layout) -> Exec {
-    let lock = format!("{}/.supervise.lock", layout.cage_dir());
+    let lock = lock(layout);
     script("prepare a session for the agent", PREPARE, [&layout.project(), &lock, layout.home()])
 }
 
+/// The lock that a supervisor holds while its agent works.
+fn lock(layout: &Layout) -> String {
+    CageDir::new(layout.cage_dir()).supervisor_lock().to_string_lossy().into_owned()
+}
+
 /// Starts the agent in its window.
-pub(super) fn start(agent: &InteractiveAgent) -> Exec {
-    let commands = start_commands(agent).into_bytes();
+pub(super) fn start(agent: &InteractiveAgent, layout: &Layout) -> Exec {
+    let commands = start_commands(agent, &lock(layout)).into_bytes();
     Exec::new("start the agent", ["tmux", "-u", "source-file", "-"], DEADLINE)
         .stdin(Stdin::Bytes(commands.into()))
 }
@@ -143,7 +154,7 @@ fn script<'a>(operation: &'static str, text: &'a str, arguments: impl IntoIterat
     Exec::new(operation, ["sh", "-c", text, "sh"].into_iter().chain(arguments), DEADLINE)
 }
 
-fn start_commands(agent: &InteractiveAgent) -> String {
+fn start_commands(agent: &InteractiveAgent, lock: &str) -> String {
     let mut commands = vec![
         "set-option -g default-terminal screen-256color".to_owned(),
         "set-option -g history-limit 20000".to_owned(),
@@ -158,7 +169,8 @@ fn start_commands(agent: &InteractiveAgent) -> String {
     let set =
         environment.iter().map(|(name, value)| format!("set-environment -t =cage {name} {}", quote(value)));
     commands.extend(set);
-    let argv: Vec<String> = agent.argv().into_iter().map(quote).collect();
+    let argv = ["sh", "-c", HOLD, lock].into_iter().chain(agent.argv());
+    let argv: Vec<String> = argv.map(quote).collect();
     commands.push(format!("respawn-pane -k -t {PANE} {}", argv.join(" ")));
     commands.extend(environment.iter().map(|(name, _)| format!("set-environment -u -t =cage {name}")));
     commands.push(format!("set-option -p -t {PANE} @cage_agent 1"));
@@ -179,10 +191,11 @@ mod tests {
     #[test]
     fn gives_the_environment_to_the_agent_alone() {
         let agent = InteractiveAgent::new().env("KEY", "it's; #{x}");
-        let commands = start_commands(&agent);
+        let commands = start_commands(&agent, "/lock");
         let line = |text: &str| commands.lines().position(|line| line == text).unwrap();
         let set = line(r"set-environment -t =cage KEY 'it'\''s; #{x}'");
-        let started = line("respawn-pane -k -t =cage:=agent 'claude' '--dangerously-skip-permissions'");
+        let argv = "'/lock' 'claude' '--dangerously-skip-permissions'";
+        let started = line(&format!("respawn-pane -k -t =cage:=agent 'sh' '-c' '{HOLD}' {argv}"));
         assert!(set < started && started < line("set-environment -u -t =cage KEY"), "{commands}");
     }
 
@@ -190,6 +203,9 @@ mod tests {
     fn keeps_the_prompt_and_the_environment_off_the_command_lines() {
         let shown = |exec: Exec| exec.argv.join(" ");
         assert!(!shown(paste("the-prompt")).contains("the-prompt"));
-        assert!(!shown(start(&InteractiveAgent::new().env("KEY", "the-key"))).contains("the-key"));
+        assert!(
+            !shown(start(&InteractiveAgent::new().env("KEY", "the-key"), &Layout::container()))
+                .contains("the-key")
+        );
     }
 }
