@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test, with a line number")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -129,14 +130,18 @@ fn path_with(folder: &Path) -> String {
 }
 
 #[test]
-fn every_link_within_the_project_leads_to_a_file() {
+fn every_link_within_the_project_leads_to_a_file_and_to_a_heading_in_it() {
     let pages = tracked(&["*.md"]);
     assert!(pages.len() > 10, "{pages:?}");
     for page in pages {
         let text = fs::read_to_string(root().join(&page)).unwrap();
         for target in links(&text) {
-            let file = root().join(&page).parent().unwrap().join(target.split('#').next().unwrap());
+            let (path, heading) = target.split_once('#').unwrap_or((target, ""));
+            let here = root().join(&page);
+            let file = if path.is_empty() { here } else { here.parent().unwrap().join(path) };
             assert!(file.exists(), "{page} links to {target}, which is not there");
+            let there = || anchors(&fs::read_to_string(&file).unwrap());
+            assert!(heading.is_empty() || there().contains(heading), "{page}: {target} has no such heading");
         }
     }
 }
@@ -144,9 +149,18 @@ fn every_link_within_the_project_leads_to_a_file() {
 /// The targets of a page's links and pictures that lie within the project. What rustdoc resolves it checks itself.
 fn links(page: &str) -> Vec<&str> {
     let targets = page.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    let elsewhere =
-        |target: &&str| target.contains("://") || target.contains("::") || target.starts_with('#');
+    let elsewhere = |target: &&str| target.contains("://") || target.contains("::");
     targets.filter(|target| !elsewhere(target)).collect()
+}
+
+/// The names that a page's headings have in links.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let headings = page.lines().filter(|line| line.starts_with('#'));
+    let headings = headings.filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
+    let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+    headings
+        .map(|heading| heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-"))
+        .collect()
 }
 
 #[test]
