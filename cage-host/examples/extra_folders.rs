@@ -1,4 +1,5 @@
-//! Creates a cage with folders beside its project, each a place of its own in the home, and compares each with its origin.
+//! Creates a cage with folders beside its project, each a place of its own in the home, adds and removes one, and compares
+//! each with its origin.
 
 use cage_host::{CageSpec, DiffOptions, Host};
 use clap::Parser;
@@ -27,19 +28,22 @@ fn place(text: &str) -> Result<(String, String), &'static str> {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::parse();
-    let mut spec = CageSpec::from_dir(options.name, options.project).image(options.image);
+    let mut spec = CageSpec::from_dir(options.name, &options.project).image(options.image);
     for (place, folder) in &options.folders {
         spec = spec.folder(place, folder);
     }
     let cage = Host::connect().await?.create(spec).await?;
     println!("project: {} files", cage.arrival().files);
-    for (place, arrival) in cage.folders() {
+    for (place, arrival) in cage.folder_arrivals() {
         println!("{place}: {} files", arrival.files);
     }
-    for (place, folder) in &options.folders {
-        let changes = cage.diff_with(folder, DiffOptions::default().folder(place)).await?;
-        println!("{place}: {} changes", changes.len());
+    cage.add_folder("again", &options.project).await?;
+    for folder in cage.folders().await? {
+        let origin = folder.dir.ok_or("its path is no text")?;
+        let changes = cage.diff_with(origin, DiffOptions::default().folder(&folder.place)).await?;
+        println!("{}: {} changes", folder.place, changes.len());
     }
+    cage.remove_folder("again").await?;
     cage.destroy().await?;
     Ok(())
 }

@@ -68,6 +68,24 @@ pub enum RequestError {
         /// The cage's name.
         name: String,
     },
+    /// The cage has something at the place of a folder that is to be added.
+    #[error(
+        "the cage `{cage}` has a folder `{place}` already, or it is being added; choose another name or remove that one first"
+    )]
+    FolderExists {
+        /// The cage's name.
+        cage: String,
+        /// The place asked for.
+        place: String,
+    },
+    /// The cage has no extra folder of the name.
+    #[error("the cage `{cage}` has no extra folder `{place}`; it was never added or has been removed")]
+    NoSuchFolder {
+        /// The cage's name.
+        cage: String,
+        /// The place asked for.
+        place: String,
+    },
     /// The project folder cannot be read.
     #[error("cannot use the project folder `{}`: {reason}; name a folder that exists and is readable", path.display())]
     Project {

@@ -1,13 +1,11 @@
 //! The machine that cages run on.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-
-use tokio::sync::watch;
 
 use crate::backend::{Backend, Found};
 use crate::cage::{
-    self, Cage, CageName, CageSpec, CageState, Copying, CreatePlan, Creation, Place, Snapshot,
+    self, Cage, CageName, CageSpec, CageState, Copying, CreatePlan, Creation, ExtraFolder, Place, Shared,
+    Snapshot,
 };
 use crate::docker::Engine;
 use crate::doctor::{self, Report};
@@ -25,9 +23,7 @@ use crate::watch::{CageStatus, FleetWatch};
 #[derive(Debug, Clone)]
 pub struct Host {
     backend: Backend,
-    /// How many creations are under way, cleaning up included.
-    creating: watch::Sender<usize>,
-    cursors: Arc<dyn CursorStore>,
+    shared: Shared,
 }
 
 /// A cage as [`Host::list`] shows it.
@@ -48,6 +44,8 @@ pub struct CageSummary {
     pub bytes: Option<u64>,
     /// Whether its creation came to an end; if not, it is under way, or [`Host::gc`] removes it.
     pub finished: bool,
+    /// Its extra folders, by place.
+    pub folders: Vec<ExtraFolder>,
 }
 
 impl Host {
@@ -102,13 +100,13 @@ impl Host {
     }
 
     fn new(backend: Backend) -> Self {
-        Self { backend, creating: watch::Sender::new(0), cursors: Arc::new(MemoryCursors::default()) }
+        Self { backend, shared: Shared::new(MemoryCursors::default()) }
     }
 
     /// Remembers in `store` how far outboxes have been read, instead of in memory alone.
     #[must_use]
     pub fn with_cursors(mut self, store: impl CursorStore + 'static) -> Self {
-        self.cursors = Arc::new(store);
+        self.shared = self.shared.with_cursors(store);
         self
     }
 
@@ -173,8 +171,7 @@ impl Host {
     ///
     /// It needs a Tokio runtime to be called in. What goes wrong, [`Creation::finish`] says.
     pub fn start_create(&self, spec: CageSpec) -> Creation {
-        let running = Creating::enter(&self.creating);
-        cage::start_create(self.backend.clone(), spec, Arc::clone(&self.cursors), running)
+        cage::start_create(self.backend.clone(), spec, self.shared.clone())
     }
 
     /// Finds out what creating a cage would do, without making anything: whether the name is free, the image and the
@@ -201,11 +198,10 @@ impl Host {
         cage::plan(&self.backend, spec.clone().plan()?).await
     }
 
-    /// Waits until no creation is under way and whatever was given up has been removed. Call it before the runtime
-    /// ends.
+    /// Waits until no cage and no extra folder is being made, and whatever was given up has been removed. Call it
+    /// before the runtime ends.
     pub async fn settled(&self) {
-        // The sender lives in `self`, so waiting cannot fail.
-        let _ = self.creating.subscribe().wait_for(|count| *count == 0).await;
+        self.shared.settled().await;
     }
 
     /// Finds a cage by its name.
@@ -219,7 +215,7 @@ impl Host {
         let found = found.min_by_key(|found| found.unfinished.is_some());
         let found = found.ok_or_else(|| RequestError::NoSuchCage { name: name.to_string() })?;
         let place = Place::new(name, found.id, self.backend.clone());
-        Ok(Cage::new(place, Arrival::default(), Arc::clone(&self.cursors)))
+        Ok(Cage::new(place, Arrival::default(), self.shared.clone()))
     }
 
     /// Lists every cage of ours, also those that another program or an earlier run created, by name.
@@ -227,7 +223,7 @@ impl Host {
     /// # Errors
     /// [`EngineError`](crate::EngineError) when the engine fails.
     pub async fn list(&self) -> Result<Vec<CageSummary>> {
-        Ok(summaries(self.backend.list(None, false).await?))
+        Ok(summaries(self.backend.list_with_folders(false).await?))
     }
 
     /// Says what every cage is doing: one list, and one program in each cage that runs, a few at a time.
@@ -288,7 +284,7 @@ impl Host {
     /// # Errors
     /// Like [`Host::list`].
     pub async fn list_with_sizes(&self) -> Result<Vec<CageSummary>> {
-        Ok(summaries(self.backend.list(None, true).await?))
+        Ok(summaries(self.backend.list_with_folders(true).await?))
     }
 
     /// Keeps the state of a cage under a name: its home with the project and the agent's conversation.
@@ -313,7 +309,7 @@ impl Host {
     /// - [`CageError`](crate::CageError) when the cage was removed, or holds more than 64 GiB.
     /// - [`EngineError`](crate::EngineError) when the engine fails or its disk is full.
     pub async fn snapshot(&self, cage: &Cage, name: &str) -> Result<Snapshot> {
-        self.copying(cage, name)?.snapshot(Creating::enter(&self.creating)).await
+        self.copying(cage, name)?.snapshot(self.shared.begin_work()).await
     }
 
     /// Makes another cage of a cage, as a snapshot and [`Host::fork_snapshot`] would: with the same project and
@@ -322,8 +318,7 @@ impl Host {
     /// # Errors
     /// Like [`Host::snapshot`], but the embedded backend does it too.
     pub async fn fork(&self, cage: &Cage, name: &str) -> Result<Cage> {
-        let running = Creating::enter(&self.creating);
-        self.copying(cage, name)?.fork(Arc::clone(&self.cursors), running).await
+        self.copying(cage, name)?.fork(self.shared.clone()).await
     }
 
     /// Makes a cage of a snapshot, with the settings of the cage that the snapshot was made of.
@@ -333,8 +328,7 @@ impl Host {
     /// - [`EngineError`](crate::EngineError) when the engine fails or its disk is full.
     pub async fn fork_snapshot(&self, snapshot: &str, name: &str) -> Result<Cage> {
         let name = CageName::new(name).map_err(RequestError::from)?;
-        let (cursors, running) = (Arc::clone(&self.cursors), Creating::enter(&self.creating));
-        cage::fork_snapshot(self.backend.clone(), snapshot, name, cursors, running).await
+        cage::fork_snapshot(self.backend.clone(), snapshot, name, self.shared.clone()).await
     }
 
     /// Lists the snapshots of cages, by name. They stay when their cages are destroyed.
@@ -362,8 +356,8 @@ impl Host {
         Ok(Copying { backend: self.backend.clone(), from: cage.place().clone(), name })
     }
 
-    /// Removes what host programs left behind that were killed while they created, forked or snapshotted a cage, and
-    /// returns the names of the cages among it. A cage that such a program had paused for the time of a copy goes on.
+    /// Removes what host programs left behind that were killed while they created, forked or snapshotted a cage or added
+    /// a folder to one, and returns the names of the cages among it. A cage that such a program had paused for the time of a copy goes on.
     ///
     /// A cage whose creation came to an end is never removed, whatever state it is in, nor one that a program is still
     /// creating. When that program ran on another machine, or in a container of its own, nobody can see from here
@@ -395,6 +389,7 @@ impl Host {
             }
         }
         self.backend.remove_abandoned_images().await?;
+        self.backend.remove_abandoned_notes().await?;
         removed.sort();
         Ok(removed)
     }
@@ -416,23 +411,7 @@ impl From<Found> for CageSummary {
             created: found.created,
             bytes: found.bytes,
             finished: found.unfinished.is_none(),
+            folders: found.folders.folders(),
         }
-    }
-}
-
-/// Counts one creation while it exists.
-#[derive(Debug)]
-struct Creating(watch::Sender<usize>);
-
-impl Creating {
-    fn enter(count: &watch::Sender<usize>) -> Self {
-        count.send_modify(|count| *count += 1);
-        Self(count.clone())
-    }
-}
-
-impl Drop for Creating {
-    fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
     }
 }

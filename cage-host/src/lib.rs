@@ -73,7 +73,7 @@ pub use cage_proto::message;
 
 pub use cage::{
     Agent, AgentRun, Cage, CageName, CageSpec, CageState, CreateEvent, CreatePlan, Creation, Credential,
-    DEFAULT_CPUS, DEFAULT_GRACE, DEFAULT_IMAGE, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, GitRepo,
+    DEFAULT_CPUS, DEFAULT_GRACE, DEFAULT_IMAGE, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, ExtraFolder, GitRepo,
     MAX_FOLDER_NAME_BYTES, MAX_FOLDERS, MAX_NAME_BYTES, MAX_PROMPT_BYTES, MAX_STREAM_LINE_BYTES, NameError,
     Network, PlannedCopy, Salvage, SalvagedMessage, Snapshot, Task,
 };

@@ -47,7 +47,7 @@ async fn extra_folders(stage: Stage) {
     write_folders(root.path());
     let cage = stage.host.create(spec(&stage.name("folders"), root.path())).await.unwrap();
     let sent: Vec<_> =
-        cage.folders().iter().map(|(place, arrival)| (place.as_str(), arrival.files)).collect();
+        cage.folder_arrivals().iter().map(|(place, arrival)| (place.as_str(), arrival.files)).collect();
     assert_eq!(sent, [("docs", 2), ("data", 1)]);
     let list =
         "cd \"${CAGE_DIR:-$HOME/.cage}/..\" && find docs data project -type f -not -path '*/.git/*' | sort";
@@ -145,7 +145,8 @@ async fn planned(stage: Stage) {
     
 "); }
     let cage = stage.host.create(spec).await.unwrap();
-    let sent = std::iter::once(cage.arrival()).chain(cage.folders().iter().map(|(_, arrival)| arrival));
+    let sent =
+        std::iter::once(cage.arrival()).chain(cage.folder_arrivals().iter().map(|(_, arrival)| arrival));
     assert!(plan.copies.iter().map(|copy| &copy.arrival).eq(sent));
     cage.destroy().await.unwrap();
 }

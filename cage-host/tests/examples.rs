@@ -70,6 +70,7 @@ async fn puts_folders_beside_the_project() {
     insta::assert_snapshot!(shown, @r"
     project: 1 files
     docs: 2 files
+    again: 0 changes
     docs: 0 changes
     ");
 }

@@ -8,7 +8,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 
 use crate::backend::{Exec, Layout, Running};
-use crate::cage::{CageName, CageState, Origin, PlannedCage, Snapshot, Unfinished};
+use crate::cage::{
+    CageName, CageState, FolderNote, FolderRecord, NoteKind, Origin, PlannedCage, Snapshot, Unfinished,
+};
 use crate::docker::Engine;
 use crate::error::{Error, RequestError, Result};
 use crate::interactive::Terminal;
@@ -41,6 +43,8 @@ pub(crate) struct Found {
     pub(crate) unfinished: Option<Unfinished>,
     /// The cage that is paused as long as this one is being made.
     pub(crate) pauses: Option<CageId>,
+    /// What is known of its extra folders.
+    pub(crate) folders: FolderRecord,
 }
 
 /// An archive as it comes.
@@ -80,7 +84,7 @@ impl Backend {
     pub(crate) async fn create(&self, plan: &PlannedCage) -> Result<CageId> {
         match self {
             Self::Docker(engine) => engine.create_container(plan).await,
-            Self::Embedded(folders) => folders.create(&plan.name).await,
+            Self::Embedded(folders) => folders.create(plan).await,
         }
     }
 
@@ -135,12 +139,15 @@ impl Backend {
     /// Removes a cage and everything in it; one that is gone already is no error.
     pub(crate) async fn remove(&self, id: &CageId) -> Result<()> {
         match self {
-            Self::Docker(engine) => engine.remove_container(id).await,
+            Self::Docker(engine) => {
+                engine.remove_container(id).await?;
+                engine.remove_notes(id).await
+            }
             Self::Embedded(folders) => folders.remove(id).await,
         }
     }
 
-    /// Lists the cages, or the one of a name.
+    /// Lists the cages, or the one of a name; what is known of their folders may be incomplete.
     pub(crate) async fn list(&self, name: Option<&CageName>, sizes: bool) -> Result<Vec<Found>> {
         match self {
             Self::Docker(engine) => engine.list_containers(name, sizes).await,
@@ -153,6 +160,52 @@ impl Backend {
         match self {
             Self::Docker(engine) => engine.changes(),
             Self::Embedded(_) => stream::empty().boxed(),
+        }
+    }
+
+    /// Lists the cages with all that is known of their folders.
+    pub(crate) async fn list_with_folders(&self, sizes: bool) -> Result<Vec<Found>> {
+        let Self::Docker(engine) = self else { return self.list(None, sizes).await };
+        // Boxed, so that the futures of all who list stay small.
+        let (found, notes) = (Box::pin(self.list(None, sizes)), Box::pin(engine.folder_notes()));
+        let (mut found, notes) = tokio::try_join!(found, notes)?;
+        for (id, note) in notes {
+            if let Some(found) = found.iter_mut().find(|found| found.id == id) {
+                found.folders.notes.push(note);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns all that is known of the extra folders of a cage.
+    pub(crate) async fn folder_record(&self, id: &CageId) -> Result<FolderRecord> {
+        match self {
+            Self::Docker(engine) => engine.folder_record(id).await,
+            Self::Embedded(folders) => folders.folder_record(id).await,
+        }
+    }
+
+    /// Notes something about an extra folder; `false` when the same was noted before.
+    pub(crate) async fn write_note(&self, id: &CageId, note: &FolderNote) -> Result<bool> {
+        match self {
+            Self::Docker(engine) => engine.write_note(id, note).await,
+            Self::Embedded(folders) => folders.write_note(id, note).await,
+        }
+    }
+
+    /// Removes a note about an extra folder; one that is gone already is no error.
+    pub(crate) async fn remove_note(&self, id: &CageId, kind: NoteKind, place: &str) -> Result<()> {
+        match self {
+            Self::Docker(engine) => engine.remove_note(id, kind, place).await,
+            Self::Embedded(folders) => folders.remove_note(id, kind, place).await,
+        }
+    }
+
+    /// Removes notes about folders of cages that are gone, and about folders that nobody will finish to add.
+    pub(crate) async fn remove_abandoned_notes(&self) -> Result<()> {
+        match self {
+            Self::Docker(engine) => engine.remove_abandoned_notes().await,
+            Self::Embedded(folders) => folders.remove_abandoned_notes().await,
         }
     }
 
@@ -190,7 +243,11 @@ impl Backend {
     pub(crate) async fn origin(&self, id: &CageId) -> Result<Origin> {
         match self {
             Self::Docker(engine) => engine.origin(id).await,
-            Self::Embedded(_) => Ok(Origin { image: "embedded".to_owned(), ..Origin::default() }),
+            Self::Embedded(folders) => Ok(Origin {
+                image: "embedded".to_owned(),
+                folders: folders.folder_record(id).await?.folders(),
+                ..Origin::default()
+            }),
         }
     }
 

@@ -3,18 +3,16 @@
 //! Creating runs in a task of its own: a caller that gives up (a dropped future, a time-out, Ctrl-C) would otherwise
 //! leave a half-made container. The task sees that nobody waits any more and removes what it made.
 
-use std::sync::Arc;
-
 use tokio::sync::oneshot;
 
 use super::creation::Creation;
 use super::fill::fill;
 use super::place::Place;
 use super::progress::{CreateEvent, Reporter};
+use super::shared::Shared;
 use super::spec::{CageSpec, PlannedCage};
 use crate::backend::Backend;
 use crate::error::Result;
-use crate::mailbox::CursorStore;
 use crate::transfer::Arrival;
 
 /// A cage with what was sent into it.
@@ -27,22 +25,16 @@ pub(crate) struct Made {
 }
 
 /// Begins to make a cage; whatever happens before the caller has it in hands, it is removed again.
-///
-/// `running` is held until the task has ended, cleaning up included.
-pub(crate) fn start_create<R: Send + 'static>(
-    backend: Backend,
-    spec: CageSpec,
-    cursors: Arc<dyn CursorStore>,
-    running: R,
-) -> Creation {
+pub(crate) fn start_create(backend: Backend, spec: CageSpec, shared: Shared) -> Creation {
     let (report, made) = oneshot::channel();
     let (keep, kept) = oneshot::channel();
     let (reporter, events) = Reporter::new();
+    let work = shared.begin_work();
     tokio::spawn(async move {
         make_or_undo(backend, spec, reporter, report, kept).await;
-        drop(running);
+        drop(work);
     });
-    Creation { events, made, keep, cursors }
+    Creation { events, made, keep, shared }
 }
 
 async fn make_or_undo(

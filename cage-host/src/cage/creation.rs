@@ -1,15 +1,13 @@
 //! A creation that is under way, as its caller holds it.
 
-use std::sync::Arc;
-
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
 use super::create::Made;
 use super::handle::Cage;
 use super::progress::CreateEvent;
+use super::shared::Shared;
 use crate::error::{EngineError, Result};
-use crate::mailbox::CursorStore;
 
 /// A cage that is being created. [`Host::start_create`](crate::Host::start_create) begins it.
 ///
@@ -37,7 +35,7 @@ pub struct Creation {
     pub(super) made: oneshot::Receiver<Result<Made>>,
     /// Sent once the caller has the cage; dropped unsent, it undoes the creation.
     pub(super) keep: oneshot::Sender<()>,
-    pub(super) cursors: Arc<dyn CursorStore>,
+    pub(super) shared: Shared,
 }
 
 impl Creation {
@@ -61,6 +59,6 @@ impl Creation {
         // From here to the return nothing is awaited: either the caller has the cage, or `keep` was dropped unsent.
         let _ = self.keep.send(());
         let made = made?;
-        Ok(Cage::new(made.place, made.arrival, self.cursors).with_folders(made.folders))
+        Ok(Cage::new(made.place, made.arrival, self.shared).with_folders(made.folders))
     }
 }

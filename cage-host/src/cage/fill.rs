@@ -17,7 +17,7 @@ use crate::error::{EngineError, Error, RequestError, Result};
 use crate::transfer::{Arrival, Packing, pack};
 
 /// Longest time for copying a folder into a cage, and for committing the project there.
-const FILL_DEADLINE: Duration = Duration::from_secs(600);
+pub(super) const FILL_DEADLINE: Duration = Duration::from_secs(600);
 
 /// How often it is told how far copying is.
 const REPORT_INTERVAL: Duration = Duration::from_millis(200);
@@ -88,7 +88,8 @@ fn folder_exec(place: &Place, name: &FolderName) -> Exec {
     Exec::new(FILL_FOLDER, argv, FILL_DEADLINE).cwd(place.layout.home())
 }
 
-async fn copy_in(
+/// Streams a folder of the host into a program that unpacks it.
+pub(super) async fn copy_in(
     place: &Place,
     exec: Exec,
     name: &str,

@@ -9,10 +9,11 @@ use super::credential::{self, Credential};
 use super::launch::{launch, run, try_agent};
 use super::name::CageName;
 use super::place::Place;
+use super::shared::Shared;
 use super::task::Task;
 use crate::error::Result;
 use crate::interactive::Interactive;
-use crate::mailbox::{CursorStore, Inbox, Outbox};
+use crate::mailbox::{Inbox, Outbox};
 use crate::transfer::Arrival;
 
 /// A cage that exists. Dropping the handle leaves it running; [`Cage::destroy`] ends it.
@@ -20,17 +21,17 @@ use crate::transfer::Arrival;
 pub struct Cage {
     pub(super) place: Place,
     arrival: Arrival,
-    folders: Vec<(String, Arrival)>,
-    cursors: Arc<dyn CursorStore>,
+    folder_arrivals: Vec<(String, Arrival)>,
+    pub(super) shared: Shared,
 }
 
 impl Cage {
-    pub(crate) fn new(place: Place, arrival: Arrival, cursors: Arc<dyn CursorStore>) -> Self {
-        Self { place, arrival, folders: Vec::new(), cursors }
+    pub(crate) fn new(place: Place, arrival: Arrival, shared: Shared) -> Self {
+        Self { place, arrival, folder_arrivals: Vec::new(), shared }
     }
 
-    pub(super) fn with_folders(self, folders: Vec<(String, Arrival)>) -> Self {
-        Self { folders, ..self }
+    pub(super) fn with_folders(self, folder_arrivals: Vec<(String, Arrival)>) -> Self {
+        Self { folder_arrivals, ..self }
     }
 
     pub(crate) fn place(&self) -> &Place {
@@ -48,9 +49,10 @@ impl Cage {
         &self.arrival
     }
 
-    /// Returns what was sent in for each extra folder, by its place in the home, when this handle created the cage.
-    pub fn folders(&self) -> &[(String, Arrival)] {
-        &self.folders
+    /// Returns what was sent in for each extra folder, by its place in the home, when this handle created the cage;
+    /// [`Cage::folders`] lists the folders that it has.
+    pub fn folder_arrivals(&self) -> &[(String, Arrival)] {
+        &self.folder_arrivals
     }
 
     /// Starts an agent on a task in the background and returns once it is under way.
@@ -135,7 +137,7 @@ impl Cage {
 
     /// Returns the mailbox that the agent writes.
     pub fn outbox(&self) -> Outbox {
-        Outbox::new(self.place.clone(), Arc::clone(&self.cursors))
+        Outbox::new(self.place.clone(), Arc::clone(&self.shared.cursors))
     }
 
     /// Returns the mailbox that the agent reads.
@@ -151,7 +153,7 @@ impl Cage {
         self.place.remove().await?;
         let prefix = self.place.cursor_prefix();
         // A cursor that stays behind is never used again, since no later cage has its key.
-        let _ = spawn_blocking(move || self.cursors.forget(&prefix)).await;
+        let _ = spawn_blocking(move || self.shared.cursors.forget(&prefix)).await;
         Ok(())
     }
 }

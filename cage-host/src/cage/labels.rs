@@ -15,7 +15,7 @@ pub(crate) const CREATION: &str = "dev.cage.creation";
 /// The program that creates it, so that a creation which was never finished can be told from one under way.
 pub(crate) const CREATOR: &str = "dev.cage.creator";
 
-/// On an image: that it is a [`SNAPSHOT_ROLE`].
+/// On an image: that it is a [`SNAPSHOT_ROLE`]. On a volume: what it notes about an extra folder.
 pub(crate) const ROLE: &str = "dev.cage.role";
 
 /// The role of an image that is a snapshot of a cage.
@@ -26,6 +26,18 @@ pub(crate) const ORIGIN: &str = "dev.cage.origin";
 
 /// On a container that another cage is copied into: the container that is paused meanwhile.
 pub(crate) const PAUSES: &str = "dev.cage.pauses";
+
+/// The extra folders that a container was created with, as JSON. Always there: an image's own would be believed.
+pub(crate) const FOLDERS: &str = "dev.cage.folders";
+
+/// On a note about an extra folder: the id of its container.
+pub(crate) const CAGE: &str = "dev.cage.cage";
+
+/// On a note about an extra folder: its place in the home.
+pub(crate) const FOLDER: &str = "dev.cage.folder";
+
+/// On a note about an extra folder: the folder of the host that it was copied from.
+pub(crate) const FOLDER_DIR: &str = "dev.cage.folder-dir";
 
 /// What every label of ours begins with; callers' own labels may not.
 pub(crate) const PREFIX: &str = "dev.cage.";

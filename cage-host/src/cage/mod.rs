@@ -4,7 +4,9 @@
 //! - [`create_plan`]: what creating would do.
 //! - [`creation`], [`create`], [`fill`], [`clone`], [`progress`]: from a spec to a cage, or to nothing at all.
 //! - [`creator`]: who does it, and whether a creation that is not finished will ever be.
+//! - [`background`], [`shared`]: work that can be given up, and what all cages of a host share.
 //! - [`labels`]: how everything of ours is found again.
+//! - [`extra_folder`], [`folders`]: folders beside the project, what is known of them, and how they come and go.
 //! - [`task`], [`agent`], [`credential`], [`secret`]: what an agent is launched with.
 //! - [`launch`], [`agent_run`]: an agent on a task, in the background and in the foreground.
 //! - [`handle`]: the cage itself; [`place`]: the same, as the rest of this crate sees it.
@@ -14,6 +16,7 @@
 
 mod agent;
 mod agent_run;
+mod background;
 mod bring_home;
 mod clone;
 mod create;
@@ -21,8 +24,10 @@ mod create_plan;
 mod creation;
 mod creator;
 mod credential;
+mod extra_folder;
 mod fill;
 mod folder_name;
+mod folders;
 mod git_repo;
 mod handle;
 pub(crate) mod labels;
@@ -35,6 +40,7 @@ mod progress;
 mod resources;
 mod salvage;
 mod secret;
+mod shared;
 mod snapshot;
 mod spec;
 mod task;
@@ -49,6 +55,8 @@ pub use creation::Creation;
 pub(crate) use creator::{Unfinished, creator};
 pub use credential::Credential;
 pub(crate) use credential::{check_gateway, complete, copy_file, from_host};
+pub use extra_folder::ExtraFolder;
+pub(crate) use extra_folder::{FolderNote, FolderRecord, NoteKind, from_label};
 pub use folder_name::MAX_FOLDER_NAME_BYTES;
 pub(crate) use folder_name::{FolderName, PROJECT};
 pub use git_repo::GitRepo;
@@ -62,6 +70,7 @@ pub use progress::CreateEvent;
 pub use resources::{DEFAULT_CPUS, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS};
 pub use salvage::{Salvage, SalvagedMessage};
 pub(crate) use secret::Secret;
+pub(crate) use shared::Shared;
 pub use snapshot::Snapshot;
 pub(crate) use snapshot::{Copying, fork_snapshot};
 pub use spec::{CageSpec, DEFAULT_IMAGE, MAX_FOLDERS, Network};

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::credential::is_credential;
+use super::extra_folder::{ExtraFolder, as_list, to_label};
 use super::labels;
-use super::spec::{CageSpec, Network};
+use super::spec::{CageSpec, Network, PlannedCage};
+use crate::error::RequestError;
 
 /// The settings of a cage. As JSON they are in a label of each snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -22,12 +24,23 @@ pub(crate) struct Origin {
     pub(crate) network_open: bool,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) labels: BTreeMap<String, String>,
+    /// Its extra folders when the copy was made.
+    #[serde(default, with = "as_list")]
+    pub(crate) folders: Vec<ExtraFolder>,
 }
 
 impl Origin {
+    /// Plans a cage of the same settings and with the same folders, which come with its home.
+    pub(crate) fn plan(self, name: &str, image: String) -> Result<PlannedCage, RequestError> {
+        let folders = to_label(&self.folders);
+        let mut plan = self.spec(name, image).plan()?;
+        plan.labels.insert(labels::FOLDERS.to_owned(), folders);
+        Ok(plan)
+    }
+
     /// Returns the wish for a cage of the same settings, with an image of its own choice. What identifies the cage, and
     /// a credential in its environment, is left out.
-    pub(crate) fn spec(self, name: &str, image: String) -> CageSpec {
+    fn spec(self, name: &str, image: String) -> CageSpec {
         let mut spec = CageSpec::empty(name).image(image);
         spec = self.memory_bytes.into_iter().fold(spec, CageSpec::memory_bytes);
         spec = self.cpus.into_iter().fold(spec, CageSpec::cpus);
@@ -45,6 +58,7 @@ impl Origin {
 
 #[cfg(test)]
 mod tests {
+    use super::super::extra_folder::from_label;
     use super::*;
 
     #[test]
@@ -61,8 +75,12 @@ mod tests {
             network_open: false,
             env: vec![pair("COLOUR"), pair("ANTHROPIC_API_KEY")],
             labels: [pair("team"), pair("dev.cage.name")].into(),
+            folders: from_label(r#"[{"place":"docs","dir":"/srv/docs"}]"#),
         };
-        let plan = origin.spec("other", "cage:latest".to_owned()).plan().unwrap();
+        let written = serde_json::to_string(&origin).unwrap();
+        assert_eq!(serde_json::from_str::<Origin>(&written).unwrap(), origin);
+        let plan = origin.plan("other", "cage:latest".to_owned()).unwrap();
+        assert_eq!(plan.labels[labels::FOLDERS], r#"[{"place":"docs","dir":"/srv/docs"}]"#);
         assert_eq!(plan.env, [pair("COLOUR")]);
         assert_eq!((plan.labels["team"].as_str(), plan.labels[labels::NAME].as_str()), ("x", "other"));
         assert_eq!(plan.runtime.as_deref(), Some("runsc"), "isolated as much as the other one");

@@ -1,7 +1,7 @@
 //! A cage seen from within this crate: where it is and how to run something there.
 
 use crate::backend::{Archive, Backend, CageId, Exec, Layout, Running};
-use crate::cage::{CageName, CageState, FolderName, PROJECT};
+use crate::cage::{CageName, CageState, FolderName, FolderNote, FolderRecord, NoteKind, PROJECT};
 use crate::error::Result;
 use crate::interactive::Terminal;
 
@@ -111,6 +111,21 @@ impl Place {
     /// Takes the last step of creating.
     pub(crate) async fn finish(&self) -> Result<()> {
         self.backend.finish(&self.id, &self.name).await
+    }
+
+    /// Returns all that is known of the cage's extra folders.
+    pub(crate) async fn folder_record(&self) -> Result<FolderRecord> {
+        self.backend.folder_record(&self.id).await
+    }
+
+    /// Notes something about an extra folder; `false` when the same was noted before.
+    pub(crate) async fn write_note(&self, note: &FolderNote) -> Result<bool> {
+        self.backend.write_note(&self.id, note).await
+    }
+
+    /// Removes a note about an extra folder.
+    pub(crate) async fn remove_note(&self, kind: NoteKind, place: &str) -> Result<()> {
+        self.backend.remove_note(&self.id, kind, place).await
     }
 
     pub(crate) async fn remove(&self) -> Result<()> {

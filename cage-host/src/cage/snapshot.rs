@@ -3,23 +3,21 @@
 //! A copy goes through an archive of the home and our own checks of it, never through the layers of the container: what
 //! must not be copied is in no layer of what is made.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use cage_proto::env::{IdSource as _, System};
-use tokio::sync::oneshot;
-
+use super::background::{Caller, given_up, in_the_background};
 use super::handle::Cage;
 use super::labels;
 use super::lifecycle::CageState;
 use super::name::CageName;
 use super::origin::Origin;
 use super::place::{Place, Still};
+use super::shared::{Shared, Work};
 use super::spec::PlannedCage;
 use crate::backend::{Backend, Exec, Stdin};
-use crate::error::{CageError, EngineError, Error, RequestError, Result};
-use crate::mailbox::CursorStore;
+use crate::error::{CageError, EngineError, RequestError, Result};
 use crate::transfer::{Arrival, repack};
+use cage_proto::env::{IdSource as _, System};
 
 const FILL: &str = "copy the home of the cage";
 
@@ -56,7 +54,7 @@ pub(crate) struct Copying {
 
 impl Copying {
     /// Makes an image of the cage.
-    pub(crate) async fn snapshot<R: Send + 'static>(self, running: R) -> Result<Snapshot> {
+    pub(crate) async fn snapshot(self, running: Work) -> Result<Snapshot> {
         let snapshots = self.backend.snapshots().await?;
         if snapshots.iter().any(|snapshot| snapshot.name == self.name) {
             return Err(RequestError::SnapshotExists { name: self.name.to_string() }.into());
@@ -68,7 +66,7 @@ impl Copying {
         let plan = self.plan(origin.clone(), &helper)?;
         let (backend, name) = (self.backend.clone(), self.name.clone());
         let work = async move |mut caller: Caller| (self.commit(&plan, &origin, &mut caller).await, caller);
-        in_the_background(running, work, async move |_| backend.remove_snapshot(&name).await).await
+        in_the_background(FILL, running, work, async move |_| backend.remove_snapshot(&name).await).await
     }
 
     /// Fills a helper and makes an image of it.
@@ -78,7 +76,7 @@ impl Copying {
             // From here on it takes as long as it takes: the engine would go on anyway.
             Some(Ok(())) => self.backend.commit(&helper.id, &self.name, origin, &plan.labels).await,
             Some(Err(error)) => Err(error),
-            None => Err(given_up()),
+            None => Err(given_up(FILL)),
         };
         let made = helper.remove().await.and(made);
         let found = match made {
@@ -98,16 +96,14 @@ impl Copying {
     }
 
     /// Makes another cage of the cage.
-    pub(crate) async fn fork<R: Send + 'static>(
-        self,
-        cursors: Arc<dyn CursorStore>,
-        running: R,
-    ) -> Result<Cage> {
+    pub(crate) async fn fork(self, shared: Shared) -> Result<Cage> {
         let origin = self.backend.origin(&self.from.id).await?;
         let plan = self.plan(origin, &self.name)?;
         let work = async move |mut caller: Caller| (self.fork_home(&plan, &mut caller).await, caller);
-        let place = in_the_background(running, work, async |place: Place| place.remove().await).await?;
-        Ok(Cage::new(place, Arrival::default(), cursors))
+        let place =
+            in_the_background(FILL, shared.begin_work(), work, async |place: Place| place.remove().await)
+                .await?;
+        Ok(Cage::new(place, Arrival::default(), shared))
     }
 
     async fn fork_home(&self, plan: &PlannedCage, caller: &mut Caller) -> Result<Place> {
@@ -122,7 +118,7 @@ impl Copying {
 
     fn plan(&self, origin: Origin, name: &CageName) -> Result<PlannedCage> {
         let image = origin.image.clone();
-        let mut plan = origin.spec(name.as_str(), image).plan()?;
+        let mut plan = origin.plan(name.as_str(), image)?;
         plan.labels.insert(labels::PAUSES.to_owned(), self.from.id.as_str().to_owned());
         Ok(plan)
     }
@@ -147,19 +143,19 @@ impl Copying {
 }
 
 /// Makes a cage of a snapshot.
-pub(crate) async fn fork_snapshot<R: Send + 'static>(
+pub(crate) async fn fork_snapshot(
     backend: Backend,
     snapshot: &str,
     name: CageName,
-    cursors: Arc<dyn CursorStore>,
-    running: R,
+    shared: Shared,
 ) -> Result<Cage> {
     let snapshot = CageName::new(snapshot).map_err(RequestError::from)?;
     let (origin, image) = backend.snapshot_origin(&snapshot).await?;
-    let plan = origin.spec(name.as_str(), image).plan()?;
+    let plan = origin.plan(name.as_str(), image)?;
     let work = async move |mut caller: Caller| (start(backend, plan, &mut caller).await, caller);
-    let place = in_the_background(running, work, async |place: Place| place.remove().await).await?;
-    Ok(Cage::new(place, Arrival::default(), cursors))
+    let place =
+        in_the_background(FILL, shared.begin_work(), work, async |place: Place| place.remove().await).await?;
+    Ok(Cage::new(place, Arrival::default(), shared))
 }
 
 async fn start(backend: Backend, plan: PlannedCage, caller: &mut Caller) -> Result<Place> {
@@ -214,62 +210,9 @@ async fn kept_or_removed(made: Option<Result<()>>, place: Place) -> Result<Place
     let error = match made {
         Some(Ok(())) => return Ok(place),
         Some(Err(error)) => error,
-        None => given_up(),
+        None => given_up(FILL),
     };
     // Removed before it is reported: once the caller sees the error, nothing is left.
     let _ = place.remove().await;
     Err(error)
-}
-
-fn given_up() -> Error {
-    EngineError::Lost { operation: FILL, reason: "nobody waits for it any more".to_owned() }.into()
-}
-
-/// The caller of a piece of work, which can go away: a dropped future, a time-out, Ctrl-C.
-struct Caller(oneshot::Receiver<()>);
-
-impl Caller {
-    /// Awaits some work unless the caller goes away.
-    async fn while_waiting<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        tokio::select! {
-            done = work => Some(done),
-            _ = &mut self.0 => None,
-        }
-    }
-}
-
-/// Runs work in a task of its own, and undoes what it made when its caller has gone away meanwhile.
-///
-/// `running` is held until the task has ended, cleaning up included.
-async fn in_the_background<T, R, W, U>(
-    running: R,
-    work: impl FnOnce(Caller) -> W,
-    undo: impl FnOnce(T) -> U + Send + 'static,
-) -> Result<T>
-where
-    T: Clone + Send + 'static,
-    R: Send + 'static,
-    W: Future<Output = (Result<T>, Caller)> + Send + 'static,
-    U: Future<Output = Result<()>> + Send,
-{
-    let (report, made) = oneshot::channel();
-    let (keep, kept) = oneshot::channel();
-    let work = work(Caller(kept));
-    tokio::spawn(async move {
-        match work.await {
-            (Ok(made), caller) => {
-                if report.send(Ok(made.clone())).is_err() || caller.0.await.is_err() {
-                    // Nobody is there to hear an error; a later listing shows what could not be removed.
-                    let _ = undo(made).await;
-                }
-            }
-            (Err(error), _) => drop(report.send(Err(error))),
-        }
-        drop(running);
-    });
-    let ended = |_| EngineError::Lost { operation: FILL, reason: "the task was ended".to_owned() };
-    let made = made.await.map_err(ended)?;
-    // From here to the return nothing is awaited: either the caller has it, or `keep` was dropped unsent.
-    let _ = keep.send(());
-    made
 }

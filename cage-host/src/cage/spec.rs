@@ -7,6 +7,7 @@ use cage_proto::env::{IdSource as _, System};
 
 use super::creator::creator;
 use super::credential::is_credential;
+use super::extra_folder::{ExtraFolder, to_label};
 use super::folder_name::FolderName;
 use super::git_repo::{CloneSource, GitRepo};
 use super::labels;
@@ -216,7 +217,9 @@ impl CageSpec {
         for (name, _) in &self.env {
             check_variable(name)?;
         }
-        let labels = check_labels(self.labels, &name)?;
+        let mut labels = check_labels(self.labels, &name)?;
+        let known: Vec<_> = folders.iter().map(|(place, dir)| ExtraFolder::of(place, dir)).collect();
+        labels.insert(labels::FOLDERS.to_owned(), to_label(&known));
         let Self { image, resources, runtime, network, env, .. } = self;
         Ok(PlannedCage { name, source, folders, image, resources, runtime, network, env, labels })
     }
@@ -300,7 +303,7 @@ fn check_variable(name: &str) -> Result<(), RequestError> {
     Ok(())
 }
 
-fn check_readable(dir: &Path) -> Result<(), RequestError> {
+pub(super) fn check_readable(dir: &Path) -> Result<(), RequestError> {
     match std::fs::read_dir(dir) {
         Ok(_) => Ok(()),
         Err(error) => Err(RequestError::Project { path: dir.to_owned(), reason: error.to_string() }),

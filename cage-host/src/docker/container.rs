@@ -14,8 +14,7 @@ use super::client::Engine;
 use super::error::Blame;
 use super::state::{listed_state, listed_time};
 use crate::backend::{CageId, Found, USER};
-use crate::cage::labels;
-use crate::cage::{CageName, Network, PlannedCage, Unfinished};
+use crate::cage::{CageName, FolderRecord, Network, PlannedCage, Unfinished, from_label, labels};
 use crate::error::{EngineError, Error, RequestError, Result};
 
 /// Nanoseconds of processor time a second that stand for one processor.
@@ -95,7 +94,7 @@ impl Engine {
         }
     }
 
-    /// Lists the containers of ours, running or not, with the one of a given name alone if asked.
+    /// Lists the containers of ours, running or not, each with the extra folders that it was created with, with the one of a given name alone if asked.
     pub(crate) async fn list_containers(&self, name: Option<&CageName>, sizes: bool) -> Result<Vec<Found>> {
         let mut filter = vec![format!("{}=true", labels::MANAGED)];
         filter.extend(name.map(|name| format!("{}={name}", labels::NAME)));
@@ -158,6 +157,10 @@ fn found(container: ContainerSummary) -> Option<Found> {
     });
     Some(Found {
         pauses: labels.get(labels::PAUSES).cloned().map(CageId::new),
+        folders: FolderRecord {
+            created: labels.get(labels::FOLDERS).map(|label| from_label(label)).unwrap_or_default(),
+            notes: Vec::new(),
+        },
         id: CageId::new(container.id?),
         // A container under our label with a name that breaks our rules was not made by this library.
         name: CageName::new(labels.get(labels::NAME)?.clone()).ok()?,

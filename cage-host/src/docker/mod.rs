@@ -20,6 +20,7 @@ mod container;
 mod error;
 mod exec;
 mod facts;
+mod folders;
 mod image;
 mod snapshot;
 mod state;

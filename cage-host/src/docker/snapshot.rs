@@ -31,6 +31,7 @@ impl Engine {
     pub(crate) async fn origin(&self, id: &CageId) -> Result<Origin> {
         let call = self.docker.inspect_container(id.as_str(), None::<InspectContainerOptions>);
         let container = self.call("look at the container", call).await?;
+        let folders = self.folder_record(id).await?.folders();
         let config = container.config.unwrap_or_default();
         let host = container.host_config.unwrap_or_default();
         let mut labels: BTreeMap<_, _> = config.labels.unwrap_or_default().into_iter().collect();
@@ -49,6 +50,7 @@ impl Engine {
             network_open: host.network_mode.as_deref() != Some("none"),
             env: config.env.unwrap_or_default().into_iter().filter_map(pair).collect(),
             labels,
+            folders,
         })
     }
 

@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::fs;
 use tokio::task::spawn_blocking;
 
+use super::notes::{self, CREATED};
 use super::processes;
 use crate::backend::{CageId, Found, Layout};
-use crate::cage::{CONTAINER_PREFIX, CageName, CageState, PlannedCage, Source, Unfinished, creator};
+use crate::cage::{CONTAINER_PREFIX, CageName, CageState, PlannedCage, Source, Unfinished, creator, labels};
 use crate::error::{CageError, IoContext as _, RequestError, Result};
 
 /// What stands where a container has the name of its image.
@@ -83,7 +84,8 @@ impl Folders {
         Err(RequestError::Invalid { what: "repository", reason: reason.to_owned() }.into())
     }
 
-    pub(crate) async fn create(&self, name: &CageName) -> Result<CageId> {
+    pub(crate) async fn create(&self, plan: &PlannedCage) -> Result<CageId> {
+        let name = &plan.name;
         let folder = self.root.join(name.container());
         match fs::create_dir(&folder).await {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -92,7 +94,8 @@ impl Folders {
             made => made.context("create the folder", &folder)?,
         }
         let id = CageId::new(format!("{}.{}", name.container(), unique()));
-        let filled = self.fill(&folder, &id).await;
+        let label = plan.labels.get(labels::FOLDERS).map(String::as_str).unwrap_or_default();
+        let filled = self.fill(&folder, &id, label).await;
         if filled.is_err() {
             // The error that is already there says more than one about cleaning up.
             let _ = fs::remove_dir_all(&folder).await;
@@ -101,8 +104,10 @@ impl Folders {
     }
 
     /// Makes what is in a cage's folder; the mark comes first and the id last.
-    async fn fill(&self, folder: &Path, id: &CageId) -> Result<()> {
+    async fn fill(&self, folder: &Path, id: &CageId, folders: &str) -> Result<()> {
         mark(folder).await?;
+        let path = folder.join(CREATED);
+        fs::write(&path, folders).await.context("write", &path)?;
         for part in ["project", ".cage/outbox", ".cage/inbox", ".cage/cursor"] {
             let path = folder.join("home").join(part);
             fs::create_dir_all(&path).await.context("create the folder", &path)?;
@@ -151,7 +156,7 @@ impl Folders {
     }
 
     /// Returns the folder of a cage that was not removed, nor replaced by a later one of its name.
-    async fn existing(&self, id: &CageId, operation: &'static str) -> Result<PathBuf> {
+    pub(super) async fn existing(&self, id: &CageId, operation: &'static str) -> Result<PathBuf> {
         let folder = self.folder(id);
         let same = read_id(&folder).await.is_some_and(|found| found == *id);
         if same { Ok(folder) } else { Err(CageError::Gone { operation }.into()) }
@@ -196,10 +201,31 @@ impl Folders {
                 let created = created(&id, &entry.path());
                 let bytes = if sizes { Some(size(entry.path()).await) } else { None };
                 let image = IMAGE.to_owned();
-                found.push(Found { id, name: cage, image, state, created, bytes, unfinished, pauses: None });
+                let folders = notes::read(&entry.path()).await;
+                found.push(Found {
+                    id,
+                    name: cage,
+                    image,
+                    state,
+                    created,
+                    bytes,
+                    unfinished,
+                    pauses: None,
+                    folders,
+                });
             }
         }
         Ok(found)
+    }
+
+    /// Removes the notes about folders that nobody will finish to add.
+    pub(crate) async fn remove_abandoned_notes(&self) -> Result<()> {
+        for found in self.list(None, false).await?.into_iter().filter(|found| found.unfinished.is_none()) {
+            for note in found.folders.notes.iter().filter(|note| note.is_abandoned()) {
+                self.remove_note(&found.id, note.kind, &note.folder.place).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the folder of a cage: its id is the folder's name, a dot and what makes it unique.

@@ -18,6 +18,7 @@
 mod archive;
 mod exec;
 mod folders;
+mod notes;
 mod processes;
 
 pub use folders::EmbeddedConfig;

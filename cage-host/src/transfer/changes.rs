@@ -27,7 +27,9 @@ pub struct Changes {
 #[derive(Debug)]
 pub(super) struct Inner {
     pub(super) cage: CageName,
-    /// The folder that the project was compared with.
+    /// The folder of the cage: the project, or an extra one.
+    pub(super) folder: String,
+    /// The folder that it was compared with.
     pub(super) dir: PathBuf,
     pub(super) list: Vec<Change>,
     pub(super) protected: Vec<ProtectedPath>,
@@ -114,6 +116,11 @@ impl Changes {
     /// Returns the cage that they were read from.
     pub fn cage(&self) -> &CageName {
         &self.inner.cage
+    }
+
+    /// Returns the folder of the cage's home that was compared: `project`, or the place of an extra one.
+    pub fn folder(&self) -> &str {
+        &self.inner.folder
     }
 
     /// Returns the changes in the order of their paths.

@@ -53,7 +53,8 @@ impl DiffOptions {
     }
 
     /// Compares an extra folder of the cage, instead of the project: one that
-    /// [`CageSpec::folder`](crate::CageSpec::folder) created at this place in the home.
+    /// [`CageSpec::folder`](crate::CageSpec::folder) or [`Cage::add_folder`](crate::Cage::add_folder) put at this place
+    /// in the home.
     pub fn folder(mut self, place: impl Into<String>) -> Self {
         self.folder = Some(place.into());
         self
@@ -96,14 +97,16 @@ pub(crate) async fn diff(place: &Place, dir: &Path, options: DiffOptions) -> Res
 
     let wanted = differences.iter().filter(|d| d.needs_content()).map(|d| d.path.clone()).collect();
     let (received, spool) = fetch(place, wanted, spool).await?;
-    let cage = place.name.clone();
+    let (cage, folder) = (place.name.clone(), place.folder().to_owned());
     blocking(move || {
         let fingerprints = Fingerprinter::default();
         let mut list = settle(differences, &received, &dir, &host.nodes, &spool, &fingerprints)?;
         renames::pair(&mut list, &spool, &fingerprints);
         listing.refused.extend(received.refused);
         let refused = listing.refused;
-        Ok(Changes { inner: Inner { cage, dir, list, protected, refused, spool, fingerprints }.into() })
+        Ok(Changes {
+            inner: Inner { cage, folder, dir, list, protected, refused, spool, fingerprints }.into(),
+        })
     })
     .await
 }

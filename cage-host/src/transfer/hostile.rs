@@ -100,6 +100,7 @@ fn changes(dir: PathBuf, list: Vec<Change>, spool: Spool) -> Changes {
     Changes {
         inner: Arc::new(Inner {
             cage,
+            folder: "project".to_owned(),
             dir,
             list,
             protected: Vec::new(),

@@ -4,6 +4,7 @@
 
 mod desk;
 mod errors;
+mod extra_folders;
 mod generated;
 mod interrupts;
 mod orders;

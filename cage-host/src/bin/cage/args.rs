@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands::{
-    answer, auth, branch, copies, create, destroy, diagnose, diff, doctor, export, gc, generate, image,
-    inbox, init, interactive, launch, list, logs, outbox, report, run, salvage, stop, sync, watch,
+    add_dir, answer, auth, branch, copies, create, destroy, diagnose, diff, doctor, export, gc, generate,
+    image, inbox, init, interactive, launch, list, logs, outbox, remove_dir, report, run, salvage, stop,
+    sync, watch,
 };
 use crate::exit;
 
@@ -62,6 +63,10 @@ pub(crate) enum Command {
     Report(report::Args),
     /// Bring into a cage what changed on this machine
     Sync(sync::Args),
+    /// Copy another folder into a cage, beside its project
+    AddDir(add_dir::Args),
+    /// Remove such a folder from a cage
+    RemoveDir(remove_dir::Args),
     /// Remove caches from the project in a cage
     Tidy(sync::TidyArgs),
     /// Keep the state of a cage

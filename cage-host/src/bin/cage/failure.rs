@@ -98,6 +98,12 @@ fn hint(error: &Error) -> Option<&'static str> {
         Error::Request(RequestError::NameTaken { .. }) => {
             Some("choose another with --name, or remove that cage with: cage destroy NAME")
         }
+        Error::Request(RequestError::FolderExists { .. }) => {
+            Some("choose another with --name, or remove that folder with: cage remove-dir NAME FOLDER")
+        }
+        Error::Request(RequestError::NoSuchFolder { .. }) => {
+            Some("cage list --json names the folders of each cage, and cage add-dir adds one")
+        }
         Error::Engine(EngineError::ImageMissing { .. }) => Some("cage build-image makes it"),
         Error::Engine(EngineError::Unreachable { .. } | EngineError::TimedOut { .. }) => {
             Some("cage doctor says what was tried, and what to do")

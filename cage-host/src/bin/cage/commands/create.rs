@@ -1,6 +1,5 @@
 //! `cage create`.
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use cage_host::{
 use serde::Serialize;
 
 use super::auth::AuthMode;
+use super::folders::place_of;
 use super::interactive::{self, AttachArgs};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -179,7 +179,7 @@ impl From<&Cage> for Created {
             files: arrival.files,
             bytes: arrival.bytes,
             left_out,
-            folders: cage.folders().iter().map(folder).collect(),
+            folders: cage.folder_arrivals().iter().map(folder).collect(),
         }
     }
 }
@@ -232,11 +232,7 @@ impl Args {
             (None, Some(dir)) => CageSpec::from_dir(name, dir),
             (None, None) => CageSpec::empty(name),
         };
-        self.add_dir.iter().fold(self.place.apply(spec), |spec, dir| {
-            let place = dir.canonicalize().ok().as_deref().and_then(Path::file_name).map(OsStr::to_os_string);
-            let place = place.and_then(|place| place.into_string().ok()).unwrap_or_default();
-            spec.folder(place, dir)
-        })
+        self.add_dir.iter().fold(self.place.apply(spec), |spec, dir| spec.folder(place_of(dir), dir))
     }
 
     fn repository(&self, url: &str) -> GitRepo {

@@ -4,13 +4,14 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anstyle::Style;
-use cage_host::{Change, ChangeKind, Changes, DiffOptions, LanguageLines, RefusedPath};
+use cage_host::{Change, ChangeKind, Changes, LanguageLines, RefusedPath};
 use serde::Serialize;
 
+use super::folders::Folders;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{ALARM, Answer, FAINT, GOOD, Page, Progress, WARN};
+use crate::output::{ALARM, Answer, FAINT, GOOD, NAME, Page, Progress, WARN};
 
 /// Options of `cage diff`.
 #[derive(Debug, clap::Args)]
@@ -18,12 +19,8 @@ use crate::output::{ALARM, Answer, FAINT, GOOD, Page, Progress, WARN};
 pub(crate) struct Args {
     /// Name of the cage
     name: String,
-    /// Folder to compare with
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    output_dir: PathBuf,
-    /// Extra folder of the cage to compare instead of the project
-    #[arg(long, value_name = "NAME")]
-    dir: Option<String>,
+    #[command(flatten)]
+    folders: Folders,
     /// Show each change line by line
     #[arg(long)]
     full: bool,
@@ -33,7 +30,7 @@ pub(crate) struct Args {
     /// Look into environments, installed packages and caches too
     #[arg(long)]
     include_cache: bool,
-    /// Accepted for scripts: deletions are always shown
+    /// Accepted for scripts: what export --delete would delete is always shown
     #[arg(long, hide = true)]
     delete: bool,
     /// Accepted for scripts: caches are left out anyway
@@ -45,6 +42,7 @@ pub(crate) struct Args {
 #[derive(Debug, Serialize)]
 pub(super) struct Difference {
     cage: String,
+    folder: String,
     dir: PathBuf,
     changes: Vec<Row>,
     protected: Vec<Protected>,
@@ -124,6 +122,7 @@ impl Difference {
     pub(super) fn new(changes: &Changes, dir: &Path) -> Self {
         Self {
             cage: changes.cage().to_string(),
+            folder: changes.folder().to_owned(),
             dir: dir.to_owned(),
             changes: changes.iter().map(Row::from).collect(),
             protected: changes
@@ -237,12 +236,47 @@ fn show_diff_line(page: &mut Page, line: &str) -> fmt::Result {
     page.line("")
 }
 
-/// Says what a diff looks at: the project or an extra folder, and in it caches too or not.
-pub(super) fn looked_at(folder: Option<&str>, protected: bool) -> DiffOptions {
-    let options = DiffOptions::default().protected(protected);
-    match folder {
-        Some(folder) => options.folder(folder),
-        None => options,
+/// Shows answers about several folders, each under the name of its folder, or the one that was asked for.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Answers<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+/// An answer about one folder of a cage.
+pub(super) trait OfFolder: Answer {
+    /// The folder of the cage and the one of this machine.
+    fn folder(&self) -> (&str, &Path);
+}
+
+impl OfFolder for Difference {
+    fn folder(&self) -> (&str, &Path) {
+        (&self.folder, &self.dir)
+    }
+}
+
+impl<T> Answers<T> {
+    /// Returns the answers as a list if several folders were asked for.
+    pub(super) fn new(mut answers: Vec<T>, many: bool) -> Self {
+        match answers.pop() {
+            Some(only) if !many && answers.is_empty() => Self::One(only),
+            last => Self::Many(answers.into_iter().chain(last).collect()),
+        }
+    }
+}
+
+impl<T: OfFolder> Answer for Answers<T> {
+    fn show(&self, page: &mut Page) -> fmt::Result {
+        match self {
+            Self::One(answer) => answer.show(page),
+            Self::Many(answers) => answers.iter().try_for_each(|answer| {
+                let (folder, dir) = answer.folder();
+                page.styled(NAME, folder)?;
+                page.line(format_args!(" ({}):", dir.display()))?;
+                answer.show(page)
+            }),
+        }
     }
 }
 
@@ -251,16 +285,25 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     let screen = context.screen();
     let cage = context.cage(&args.name).await?;
     let progress = Progress::begin(screen, &format!("comparing {} …", args.name));
-    let options = looked_at(args.dir.as_deref(), args.include_cache);
-    let changes = cage.diff_with(&args.output_dir, options).await?;
+    let mut differences = Vec::new();
+    for pair in args.folders.of(&cage).await? {
+        let changes = cage.diff_with(&pair.dir, pair.options(args.include_cache)).await?;
+        differences.push(args.difference(&changes, &pair.dir).await?);
+    }
     drop(progress);
-    let mut difference = Difference::new(&changes, &args.output_dir);
-    if args.full {
-        difference = difference.with_text(&changes).await?;
-    }
-    if args.stats {
-        difference.stats = Some(Lines::of(&changes).await?);
-    }
-    screen.answer(&difference)?;
+    screen.answer(&Answers::new(differences, args.folders.are_many()))?;
     Ok(Exit::Ok)
+}
+
+impl Args {
+    async fn difference(&self, changes: &Changes, dir: &Path) -> Result<Difference, Failure> {
+        let mut difference = Difference::new(changes, dir);
+        if self.full {
+            difference = difference.with_text(changes).await?;
+        }
+        if self.stats {
+            difference.stats = Some(Lines::of(changes).await?);
+        }
+        Ok(difference)
+    }
 }

@@ -1,8 +1,9 @@
 //! From a command to what does it.
 
 use super::{
-    answer, auth, branch, copies, create, destroy, diagnose, diff, doctor, export, gc, generate, image,
-    inbox, init, interactive, launch, list, logs, outbox, report, run, salvage, stop, sync, watch,
+    add_dir, answer, auth, branch, copies, create, destroy, diagnose, diff, doctor, export, gc, generate,
+    image, inbox, init, interactive, launch, list, logs, outbox, remove_dir, report, run, salvage, stop,
+    sync, watch,
 };
 use crate::args::Command;
 use crate::context::Context;
@@ -32,6 +33,8 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Exit
         Command::Watch(args) => watch::run(&args, context).await,
         Command::Report(args) => report::run(&args, context).await,
         Command::Sync(args) => sync::run(&args, context).await,
+        Command::AddDir(args) => add_dir::run(&args, context).await,
+        Command::RemoveDir(args) => remove_dir::run(&args, context).await,
         Command::Tidy(args) => sync::tidy(&args, context).await,
         Command::Snapshot(args) => copies::snapshot(&args, context).await,
         Command::Snapshots(args) => copies::snapshots(&args, context).await,

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use cage_host::{Cage, Changes, Export, ExportOptions};
 use serde::Serialize;
 
-use super::diff::{Difference, Lines, Refused, looked_at};
+use super::diff::{Answers, Difference, Lines, OfFolder, Refused};
+use super::folders::Folders;
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -17,12 +18,8 @@ use crate::output::{ALARM, Answer, GOOD, Page, Progress, WARN, confirm};
 pub(crate) struct Args {
     /// Name of the cage
     name: String,
-    /// Folder to write into
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    output_dir: PathBuf,
-    /// Extra folder of the cage to export instead of the project
-    #[arg(long, value_name = "NAME")]
-    dir: Option<String>,
+    #[command(flatten)]
+    folders: Folders,
     /// Ask nothing
     #[arg(short, long)]
     yes: bool,
@@ -52,8 +49,8 @@ struct Options {
     /// Replace files too that changed here since the diff; what they held is lost
     #[arg(long)]
     overwrite: bool,
-    /// Export only this path of the project; repeatable
-    #[arg(long, value_name = "PATH")]
+    /// Export only this path of the folder; repeatable
+    #[arg(long, value_name = "PATH", conflicts_with = "all")]
     only: Vec<PathBuf>,
 }
 
@@ -67,6 +64,7 @@ pub(super) struct Target<'a> {
 #[derive(Debug, Serialize)]
 pub(super) struct Exported {
     cage: String,
+    folder: String,
     dir: PathBuf,
     written: Vec<String>,
     bytes: u64,
@@ -97,18 +95,19 @@ impl Target<'_> {
     /// Writes the changes.
     pub(super) async fn write(&self, changes: &Changes, options: ExportOptions) -> Result<Exported, Failure> {
         let export = self.cage.export_with(self.dir, changes, options).await?;
-        Ok(Exported::new(self, export))
+        Ok(Exported::new(self, changes.folder(), export))
     }
 }
 
 impl Exported {
-    fn new(target: &Target<'_>, export: Export) -> Self {
+    fn new(target: &Target<'_>, folder: &str, export: Export) -> Self {
         let conflict = |conflict: cage_host::Conflict| Refused {
             path: conflict.path,
             reason: conflict.kind.to_string(),
         };
         Self {
             cage: target.cage.name().to_string(),
+            folder: folder.to_owned(),
             dir: target.dir.to_owned(),
             written: export.written,
             bytes: export.bytes,
@@ -125,6 +124,12 @@ impl Exported {
     /// Files that somebody else changed too are no success.
     pub(super) fn exit(&self) -> Exit {
         if self.conflicts.is_empty() { Exit::Ok } else { Exit::Failed }
+    }
+}
+
+impl OfFolder for Exported {
+    fn folder(&self) -> (&str, &Path) {
+        (&self.folder, &self.dir)
     }
 }
 
@@ -155,24 +160,43 @@ impl Answer for Exported {
     }
 }
 
-/// Writes what the agent changed.
+/// Writes what the agent changed. Everything is read and shown before anything is written.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let screen = context.screen();
     let cage = context.cage(&args.name).await?;
+    let many = args.folders.are_many();
     let progress = Progress::begin(screen, &format!("comparing {} …", args.name));
-    let options = looked_at(args.dir.as_deref(), args.options.include_cache);
-    let changes = cage.diff_with(&args.output_dir, options).await?;
+    let mut compared = Vec::new();
+    for pair in args.folders.of(&cage).await? {
+        let changes = cage.diff_with(&pair.dir, pair.options(args.options.include_cache)).await?;
+        compared.push((changes, pair.dir));
+    }
     drop(progress);
-    let target = Target { cage: &cage, dir: &args.output_dir };
     if !args.yes && screen.is_interactive() {
-        screen.answer(&Difference::new(&changes, &args.output_dir))?;
-        if changes.is_empty() {
+        let differences = compared.iter().map(|(changes, dir)| Difference::new(changes, dir)).collect();
+        screen.answer(&Answers::new(differences, many))?;
+        if compared.iter().all(|(changes, _)| changes.is_empty()) {
             return Ok(Exit::Ok);
         }
     }
-    confirm(screen, args.yes, &target.question()).await?;
-    let stats = if args.stats { Some(Lines::of(&changes).await?) } else { None };
-    let exported = Exported { stats, ..target.write(&changes, args.options.export()).await? };
-    screen.answer(&exported)?;
-    Ok(exported.exit())
+    confirm(screen, args.yes, &question(&compared)).await?;
+    let mut exported = Vec::new();
+    for (changes, dir) in &compared {
+        exported.push(args.write(&Target { cage: &cage, dir }, changes).await?);
+    }
+    let failed = exported.iter().any(|exported| exported.exit() != Exit::Ok);
+    screen.answer(&Answers::new(exported, many))?;
+    Ok(if failed { Exit::Failed } else { Exit::Ok })
+}
+
+fn question(compared: &[(Changes, PathBuf)]) -> String {
+    let dirs: Vec<_> = compared.iter().map(|(_, dir)| dir.display().to_string()).collect();
+    format!("Write this into {}?", dirs.join(", "))
+}
+
+impl Args {
+    async fn write(&self, target: &Target<'_>, changes: &Changes) -> Result<Exported, Failure> {
+        let stats = if self.stats { Some(Lines::of(changes).await?) } else { None };
+        Ok(Exported { stats, ..target.write(changes, self.options.export()).await? })
+    }
 }

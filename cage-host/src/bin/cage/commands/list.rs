@@ -1,9 +1,10 @@
 //! `cage list` and `cage exists`.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use anstyle::Style;
-use cage_host::{CageSummary, Error, RequestError};
+use cage_host::{CageSummary, Error, ExtraFolder, RequestError};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
@@ -35,6 +36,14 @@ struct Row {
     created_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     size_bytes: Option<u64>,
+    folders: Vec<Folder>,
+}
+
+/// An extra folder.
+#[derive(Debug, Serialize)]
+struct Folder {
+    place: String,
+    dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,7 +60,15 @@ impl From<CageSummary> for Row {
     fn from(cage: CageSummary) -> Self {
         let status = if cage.finished { cage.state.to_string() } else { "creating".to_owned() };
         let created_at = DateTime::<Utc>::from(cage.created).to_rfc3339_opts(SecondsFormat::Secs, true);
-        Self { name: cage.name.to_string(), status, image: cage.image, created_at, size_bytes: cage.bytes }
+        let folder = |folder: ExtraFolder| Folder { place: folder.place, dir: folder.dir };
+        Self {
+            name: cage.name.to_string(),
+            status,
+            image: cage.image,
+            created_at,
+            size_bytes: cage.bytes,
+            folders: cage.folders.into_iter().map(folder).collect(),
+        }
     }
 }
 

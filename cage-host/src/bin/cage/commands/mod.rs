@@ -1,7 +1,8 @@
 //! One file for each command, or for a few that belong together: its options, its library calls, its answer.
 //!
-//! [`dispatch`](dispatch()) finds the file; [`input`] and [`follow`] are what several of them share.
+//! [`dispatch`](dispatch()) finds the file; [`folders`], [`input`] and [`follow`] are what several of them share.
 
+pub(crate) mod add_dir;
 pub(crate) mod answer;
 pub(crate) mod auth;
 pub(crate) mod branch;
@@ -22,6 +23,7 @@ pub(crate) mod launch;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod outbox;
+pub(crate) mod remove_dir;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod salvage;
@@ -30,6 +32,7 @@ pub(crate) mod sync;
 pub(crate) mod watch;
 
 mod dispatch;
+mod folders;
 mod follow;
 pub(crate) mod input;
 
