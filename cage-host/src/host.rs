@@ -229,7 +229,7 @@ impl Host {
     /// Says what every cage is doing: one list, and one program in each cage that runs, a few at a time.
     ///
     /// Each look may take as long as `deadline` from its beginning. One that fails, or hangs until then, is the error of
-    /// its own cage and does not keep the others waiting. That is one request to the engine and two more for each running
+    /// its own cage and does not keep the others waiting. That is two requests to the engine and two more for each running
     /// cage. To be told of changes instead of asking again and again there is [`Host::watch`].
     ///
     /// ```no_run

@@ -128,7 +128,7 @@ impl Watching {
         // Nobody says when the engine begins to tell, so the first list is soon followed by another.
         let mut wait = LIST_OFTEN;
         loop {
-            match self.backend.list(None, false).await {
+            match self.backend.list_with_folders(false).await {
                 Ok(found) => self.take(found).await,
                 Err(error) => self.tell(FleetEvent::Failed(error)).await,
             }

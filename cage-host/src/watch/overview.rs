@@ -34,7 +34,7 @@ pub struct CageStatus {
 /// Looks into every cage, each no longer than `deadline`.
 pub(crate) async fn statuses(backend: &Backend, deadline: Duration) -> Result<Vec<CageStatus>> {
     let places = Arc::new(Semaphore::new(LOOKS_AT_ONCE));
-    let found = backend.list(None, false).await?;
+    let found = backend.list_with_folders(false).await?;
     let looks = found.into_iter().map(|found| one(backend.clone(), found, Arc::clone(&places), deadline));
     let mut statuses = join_all(looks).await;
     statuses.sort_by(|a, b| a.cage.name.cmp(&b.cage.name));
