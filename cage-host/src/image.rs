@@ -17,6 +17,8 @@ const CONTEXT: [&str; 4] = ["Dockerfile", "certs", "dist/cage-send", "dist/cage-
 #[must_use]
 pub struct ImageSpec {
     pub(crate) context: PathBuf,
+    /// Below the context.
+    pub(crate) dockerfile: String,
     pub(crate) files: Vec<PathBuf>,
     pub(crate) tag: String,
     pub(crate) arguments: Vec<(String, String)>,
@@ -30,12 +32,23 @@ impl ImageSpec {
     pub fn from_context(context: impl AsRef<Path>) -> Self {
         Self {
             context: context.as_ref().to_owned(),
+            dockerfile: "Dockerfile".to_owned(),
             files: CONTEXT.map(PathBuf::from).to_vec(),
             tag: DEFAULT_IMAGE.to_owned(),
             arguments: Vec::new(),
             host_network: false,
             listener: Box::new(|_| {}),
         }
+    }
+
+    /// Builds from a Dockerfile of any name, with all of its folder as the context: without `.git` and what `.gitignore`
+    /// files exclude, but with `dist/` for the two programs and `certs/`. A path that is not UTF-8 is not found.
+    pub fn from_dockerfile(file: impl AsRef<Path>) -> Self {
+        let file = file.as_ref();
+        let context = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let spec = Self::from_context(context).include(&name).include("");
+        Self { dockerfile: name, ..spec }
     }
 
     /// Names the image otherwise than [`DEFAULT_IMAGE`](crate::DEFAULT_IMAGE).

@@ -72,10 +72,10 @@ pub use cage_proto::agent::Usage;
 pub use cage_proto::message;
 
 pub use cage::{
-    Agent, AgentRun, Cage, CageName, CageSpec, CageState, CreateEvent, CreatePlan, Creation, Credential,
-    DEFAULT_CPUS, DEFAULT_GRACE, DEFAULT_IMAGE, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, ExtraFolder, GitRepo,
-    MAX_FOLDER_NAME_BYTES, MAX_FOLDERS, MAX_NAME_BYTES, MAX_PROMPT_BYTES, MAX_STREAM_LINE_BYTES, NameError,
-    Network, PlannedCopy, Salvage, SalvagedMessage, Snapshot, Task,
+    Agent, AgentRun, AuthMode, Cage, CageName, CageSpec, CageState, CreateEvent, CreatePlan, Creation,
+    Credential, DEFAULT_CPUS, DEFAULT_GRACE, DEFAULT_IMAGE, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS, ExtraFolder,
+    GitRepo, MAX_FOLDER_NAME_BYTES, MAX_FOLDERS, MAX_NAME_BYTES, MAX_PROMPT_BYTES, MAX_STREAM_LINE_BYTES,
+    NameError, Network, PlannedCopy, Salvage, SalvagedMessage, Snapshot, Task,
 };
 pub use doctor::{EngineFacts, Finding, OciRuntime, Product, Report, Subject, Verdict, doctor};
 pub use endpoint::Endpoint;
@@ -92,14 +92,14 @@ pub use report::{
     Comparison, Difference, Grade, Measured, Measures, Moment, Outcome, Remark, RunReport, Section,
     SectionGrades, Sections, Track, Trouble,
 };
-pub use sanitize::{sanitize, sanitize_path};
+pub use sanitize::{sanitize, sanitize_json, sanitize_path};
 pub use transfer::{
     Arrival, Author, Base, Branch, BranchOptions, Change, ChangeKind, Changes, Conflict, ConflictKind,
-    DiffOptions, Export, ExportOptions, Hold, LanguageLines, Patch, Patches, ProtectedPath, Push,
-    PushOptions, RefusedPath, Statistics, Tidied, TidyOptions,
+    DiffOptions, Export, ExportOptions, Hold, LanguageLines, Mail, MailOptions, Patch, Patches,
+    ProtectedPath, Push, PushOptions, RefusedPath, Series, Statistics, Tidied, TidyOptions,
 };
 pub use watch::{
-    Activity, CageStatus, Diagnosis, Evidence, FleetEvent, FleetWatch, LogEvent, LogFollower,
+    Activity, CageStatus, Diagnosis, Evidence, FleetEvent, FleetWatch, LogEvent, LogFollower, LogLine,
     MAX_EVENT_CHARS, MAX_LOG_LINE_BYTES, MAX_TAIL_LINES, SILENT_AFTER, Spent, Status, StatusFollower,
     StreamLog, Suggestion,
 };

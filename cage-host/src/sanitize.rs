@@ -29,6 +29,30 @@ pub fn sanitize(text: &str) -> String {
     shown
 }
 
+/// Returns JSON with every character that could steer a terminal written as an escape of JSON, so that its value stays.
+///
+/// Outside of its strings JSON has no such character but white space, of which all but line feeds become blanks.
+///
+/// ```
+/// assert_eq!(cage_host::sanitize_json("\"\u{9b}2J\""), r#""\u009b2J""#);
+/// ```
+pub fn sanitize_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '\n' => shown.push('\n'),
+            // Within a string it would be no JSON.
+            '\0'..=' ' => shown.push(' '),
+            plain if !is_unsafe(plain) => shown.push(plain),
+            other => {
+                let mut units = [0; 2];
+                shown.extend(other.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+        }
+    }
+    shown
+}
+
 /// Returns a path as one line that is safe to show, with bytes that are no UTF-8 replaced.
 pub fn sanitize_path(path: &Path) -> String {
     sanitize(&path.to_string_lossy()).replace('\n', "\\n").replace('\t', "\\t")

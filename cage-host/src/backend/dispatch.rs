@@ -246,6 +246,7 @@ impl Backend {
             Self::Embedded(folders) => Ok(Origin {
                 image: "embedded".to_owned(),
                 folders: folders.folder_record(id).await?.folders(),
+                labels: folders.labels(id).await?,
                 ..Origin::default()
             }),
         }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 use super::agent_run::AgentRun;
+use super::auth_mode::AuthMode;
 use super::credential::{self, Credential};
+use super::labels;
 use super::launch::{launch, run, try_agent};
 use super::name::CageName;
 use super::place::Place;
@@ -53,6 +55,19 @@ impl Cage {
     /// [`Cage::folders`] lists the folders that it has.
     pub fn folder_arrivals(&self) -> &[(String, Arrival)] {
         &self.folder_arrivals
+    }
+
+    /// Returns how the agent is to sign in, if [`CageSpec::auth_mode`](crate::CageSpec::auth_mode) said so. The agent
+    /// cannot change it; a fork has it too.
+    ///
+    /// # Errors
+    /// - [`RequestError::Invalid`](crate::RequestError::Invalid) for one that this version does not know.
+    /// - [`CageError::Gone`](crate::CageError::Gone) when the cage was removed, [`EngineError`](crate::EngineError) when
+    ///   the engine fails.
+    pub async fn auth_mode(&self) -> Result<Option<AuthMode>> {
+        let origin = self.place.origin().await?;
+        let mode = origin.labels.get(labels::AUTH_MODE).map(|mode| mode.parse());
+        Ok(mode.transpose()?)
     }
 
     /// Starts an agent on a task in the background and returns once it is under way.

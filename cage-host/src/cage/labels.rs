@@ -15,6 +15,9 @@ pub(crate) const CREATION: &str = "dev.cage.creation";
 /// The program that creates it, so that a creation which was never finished can be told from one under way.
 pub(crate) const CREATOR: &str = "dev.cage.creator";
 
+/// How the agent is to sign in, where that was said.
+pub(crate) const AUTH_MODE: &str = "dev.cage.auth-mode";
+
 /// On an image: that it is a [`SNAPSHOT_ROLE`]. On a volume: what it notes about an extra folder.
 pub(crate) const ROLE: &str = "dev.cage.role";
 

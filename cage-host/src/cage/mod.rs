@@ -7,7 +7,7 @@
 //! - [`background`], [`shared`]: work that can be given up, and what all cages of a host share.
 //! - [`labels`]: how everything of ours is found again.
 //! - [`extra_folder`], [`folders`]: folders beside the project, what is known of them, and how they come and go.
-//! - [`task`], [`agent`], [`credential`], [`secret`]: what an agent is launched with.
+//! - [`task`], [`agent`], [`credential`], [`auth_mode`], [`secret`]: what an agent is launched with.
 //! - [`launch`], [`agent_run`]: an agent on a task, in the background and in the foreground.
 //! - [`handle`]: the cage itself; [`place`]: the same, as the rest of this crate sees it.
 //! - [`lifecycle`]: its stops and starts. [`salvage`]: what is left in one that does not run. [`snapshot`], [`origin`]: its
@@ -16,6 +16,7 @@
 
 mod agent;
 mod agent_run;
+mod auth_mode;
 mod background;
 mod bring_home;
 mod clone;
@@ -48,6 +49,7 @@ mod watch;
 
 pub use agent::Agent;
 pub use agent_run::{AgentRun, MAX_STREAM_LINE_BYTES};
+pub use auth_mode::AuthMode;
 pub(crate) use create::start_create;
 pub(crate) use create_plan::plan;
 pub use create_plan::{CreatePlan, PlannedCopy};

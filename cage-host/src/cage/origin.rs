@@ -51,6 +51,9 @@ impl Origin {
         for (name, value) in self.env.into_iter().filter(|(name, _)| !is_credential(name)) {
             spec = spec.env(name, value);
         }
+        // One that this version does not know is none.
+        let mode = self.labels.get(labels::AUTH_MODE).and_then(|mode| mode.parse().ok());
+        spec = mode.into_iter().fold(spec, CageSpec::auth_mode);
         let own = self.labels.into_iter().filter(|(name, _)| !name.starts_with(labels::PREFIX));
         own.fold(spec, |spec, (name, value)| spec.label(name, value))
     }
@@ -74,7 +77,12 @@ mod tests {
             runtime: Some("runsc".to_owned()),
             network_open: false,
             env: vec![pair("COLOUR"), pair("ANTHROPIC_API_KEY")],
-            labels: [pair("team"), pair("dev.cage.name")].into(),
+            labels: [
+                pair("team"),
+                pair("dev.cage.name"),
+                (labels::AUTH_MODE.to_owned(), "gateway".to_owned()),
+            ]
+            .into(),
             folders: from_label(r#"[{"place":"docs","dir":"/srv/docs"}]"#),
         };
         let written = serde_json::to_string(&origin).unwrap();
@@ -83,6 +91,7 @@ mod tests {
         assert_eq!(plan.labels[labels::FOLDERS], r#"[{"place":"docs","dir":"/srv/docs"}]"#);
         assert_eq!(plan.env, [pair("COLOUR")]);
         assert_eq!((plan.labels["team"].as_str(), plan.labels[labels::NAME].as_str()), ("x", "other"));
+        assert_eq!(plan.labels[labels::AUTH_MODE], "gateway");
         assert_eq!(plan.runtime.as_deref(), Some("runsc"), "isolated as much as the other one");
         assert_eq!((plan.resources.memory_bytes, plan.network), (64 << 20, Network::None));
     }

@@ -1,7 +1,7 @@
 //! A cage seen from within this crate: where it is and how to run something there.
 
 use crate::backend::{Archive, Backend, CageId, Exec, Layout, Running};
-use crate::cage::{CageName, CageState, FolderName, FolderNote, FolderRecord, NoteKind, PROJECT};
+use crate::cage::{CageName, CageState, FolderName, FolderNote, FolderRecord, NoteKind, Origin, PROJECT};
 use crate::error::Result;
 use crate::interactive::Terminal;
 
@@ -106,6 +106,11 @@ impl Place {
 
     pub(crate) async fn state(&self) -> Result<CageState> {
         self.backend.state(&self.id).await
+    }
+
+    /// Returns what the cage was created with.
+    pub(crate) async fn origin(&self) -> Result<Origin> {
+        self.backend.origin(&self.id).await
     }
 
     /// Takes the last step of creating.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cage_proto::env::{IdSource as _, System};
 
+use super::auth_mode::AuthMode;
 use super::creator::creator;
 use super::credential::is_credential;
 use super::extra_folder::{ExtraFolder, to_label};
@@ -52,6 +53,7 @@ pub struct CageSpec {
     network: Network,
     env: Vec<(String, String)>,
     labels: BTreeMap<String, String>,
+    auth_mode: Option<AuthMode>,
 }
 
 /// What the project in a new cage is to begin as.
@@ -122,6 +124,7 @@ impl CageSpec {
             network: Network::default(),
             env: Vec::new(),
             labels: BTreeMap::new(),
+            auth_mode: None,
         }
     }
 
@@ -200,6 +203,13 @@ impl CageSpec {
         self
     }
 
+    /// Remembers with the cage how its agent is to sign in. Nothing is copied, and whoever launches the agent may do
+    /// otherwise: see [`Cage::auth_mode`](crate::Cage::auth_mode).
+    pub fn auth_mode(mut self, mode: AuthMode) -> Self {
+        self.auth_mode = Some(mode);
+        self
+    }
+
     /// Checks everything that can be checked without an engine.
     pub(crate) fn plan(self) -> Result<PlannedCage, RequestError> {
         let name = CageName::new(self.name)?;
@@ -220,6 +230,7 @@ impl CageSpec {
         let mut labels = check_labels(self.labels, &name)?;
         let known: Vec<_> = folders.iter().map(|(place, dir)| ExtraFolder::of(place, dir)).collect();
         labels.insert(labels::FOLDERS.to_owned(), to_label(&known));
+        labels.extend(self.auth_mode.map(|mode| (labels::AUTH_MODE.to_owned(), mode.to_string())));
         let Self { image, resources, runtime, network, env, .. } = self;
         Ok(PlannedCage { name, source, folders, image, resources, runtime, network, env, labels })
     }

@@ -53,7 +53,7 @@ impl Engine {
         let labels = HashMap::from([(labels::MANAGED, "true"), (labels::VERSION, env!("CARGO_PKG_VERSION"))]);
         let network = if spec.host_network { "host" } else { "default" };
         let options = BuildImageOptionsBuilder::new()
-            .dockerfile("Dockerfile")
+            .dockerfile(&spec.dockerfile)
             .t(&spec.tag)
             .rm(true)
             .forcerm(true)

@@ -1,5 +1,6 @@
 //! Cages as folders: create, find, list, remove.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,6 +22,9 @@ const STOPPED: &str = "stopped";
 
 /// The file that marks a cage as unfinished.
 const UNFINISHED: &str = "unfinished";
+
+/// The file that says how the agent is to sign in.
+const AUTH_MODE: &str = "auth-mode";
 
 /// The file that holds a cage's id.
 const ID: &str = "id";
@@ -95,7 +99,7 @@ impl Folders {
         }
         let id = CageId::new(format!("{}.{}", name.container(), unique()));
         let label = plan.labels.get(labels::FOLDERS).map(String::as_str).unwrap_or_default();
-        let filled = self.fill(&folder, &id, label).await;
+        let filled = self.fill(&folder, &id, label, plan.labels.get(labels::AUTH_MODE)).await;
         if filled.is_err() {
             // The error that is already there says more than one about cleaning up.
             let _ = fs::remove_dir_all(&folder).await;
@@ -104,10 +108,20 @@ impl Folders {
     }
 
     /// Makes what is in a cage's folder; the mark comes first and the id last.
-    async fn fill(&self, folder: &Path, id: &CageId, folders: &str) -> Result<()> {
+    async fn fill(
+        &self,
+        folder: &Path,
+        id: &CageId,
+        folders: &str,
+        auth_mode: Option<&String>,
+    ) -> Result<()> {
         mark(folder).await?;
         let path = folder.join(CREATED);
         fs::write(&path, folders).await.context("write", &path)?;
+        if let Some(mode) = auth_mode {
+            let path = folder.join(AUTH_MODE);
+            fs::write(&path, mode).await.context("write", &path)?;
+        }
         for part in ["project", ".cage/outbox", ".cage/inbox", ".cage/cursor"] {
             let path = folder.join("home").join(part);
             fs::create_dir_all(&path).await.context("create the folder", &path)?;
@@ -137,6 +151,16 @@ impl Folders {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             removed => removed.context("remove", &path),
         }
+    }
+
+    /// Returns what a container would have as labels, and is needed to create another cage like it.
+    pub(crate) async fn labels(&self, id: &CageId) -> Result<BTreeMap<String, String>> {
+        let path = self.existing(id, "look at the cage").await?.join(AUTH_MODE);
+        let mode = match fs::read_to_string(&path).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            mode => Some((labels::AUTH_MODE.to_owned(), mode.context("read", &path)?)),
+        };
+        Ok(mode.into_iter().collect())
     }
 
     pub(crate) async fn state(&self, id: &CageId) -> Result<CageState> {

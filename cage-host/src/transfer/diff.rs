@@ -42,6 +42,7 @@ const MAX_RULE_FILES: usize = 1_000;
 pub struct DiffOptions {
     protected: bool,
     folder: Option<String>,
+    patterns: Vec<String>,
 }
 
 impl DiffOptions {
@@ -49,6 +50,13 @@ impl DiffOptions {
     /// like), so that they can be exported. What a `.cageprotect` names stays protected.
     pub fn protected(mut self, protected: bool) -> Self {
         self.protected = protected;
+        self
+    }
+
+    /// Protects what these patterns name, beside what the `.cageprotect` of the folder does, in the same syntax: that of a
+    /// `.gitignore`. One that begins with `!` is refused.
+    pub fn protect<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
+        self.patterns.extend(patterns.into_iter().map(Into::into));
         self
     }
 
@@ -83,7 +91,7 @@ pub(crate) async fn diff(place: &Place, dir: &Path, options: DiffOptions) -> Res
     let place = &options.apply(place)?;
     let dir = dir.to_owned();
     let scan_dir = dir.clone();
-    let scanned = async { blocking(move || scan(&scan_dir, !options.protected)).await };
+    let scanned = async { blocking(move || scan(&scan_dir, &options)).await };
     let (mut host, mut listing) = tokio::try_join!(scanned, list(place))?;
     let spool = Spool::new().context("make a temporary file in", &std::env::temp_dir())?;
 
@@ -131,12 +139,12 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     })
 }
 
-fn scan(dir: &Path, protect_folders: bool) -> Result<HostTree> {
+fn scan(dir: &Path, options: &DiffOptions) -> Result<HostTree> {
     if let Err(error) = std::fs::read_dir(dir) {
         return Err(RequestError::Project { path: dir.to_owned(), reason: error.to_string() }.into());
     }
     let root = Dir::open_ambient_dir(dir, ambient_authority()).context("open the folder", dir)?;
-    let protection = Protection::of(&root, dir, protect_folders)?;
+    let protection = Protection::with_patterns(&root, dir, !options.protected, &options.patterns)?;
     let mut tree = HostTree { protection, ..HostTree::default() };
     walk(dir, |path, node| {
         if is_rules(&path) && matches!(node, Node::File(stat) if stat.size <= MAX_RULES_BYTES) {

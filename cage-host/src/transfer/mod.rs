@@ -60,7 +60,7 @@ pub(crate) use archive::{ArchiveEntry, read_folder, read_small};
 pub(crate) use beneath::open_beneath;
 pub use changes::{Change, ChangeKind, Changes, Hold, ProtectedPath};
 pub(crate) use commits::read as read_patches;
-pub use commits::{Author, Base, Branch, BranchOptions, Patch, Patches};
+pub use commits::{Author, Base, Branch, BranchOptions, Mail, MailOptions, Patch, Patches, Series};
 pub use conflict::{Conflict, ConflictKind};
 pub use diff::DiffOptions;
 pub(crate) use diff::diff;

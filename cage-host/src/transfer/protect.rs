@@ -10,6 +10,10 @@ use super::beneath::open_beneath;
 use super::rules::{KnownFolders, MAX_RULES_BYTES, Rules};
 use super::safe_path::SafePath;
 use crate::error::{IoContext as _, RequestError, Result};
+use crate::sanitize::sanitize;
+
+/// Longest pattern that a caller adds, in bytes: no path is longer.
+const MAX_PATTERN_BYTES: usize = 4_096;
 
 /// The host's own file of protected paths, at the top of a folder, in the syntax of a `.gitignore`.
 pub(super) const PROTECT_FILE: &str = ".cageprotect";
@@ -57,10 +61,17 @@ pub(super) struct Protection {
 impl Protection {
     /// Reads the `.cageprotect` of a folder; `folders` says whether those that tools fill are protected too.
     pub(super) fn of(root: &Dir, dir: &Path, folders: bool) -> Result<Self> {
+        Self::with_patterns(root, dir, folders, &[])
+    }
+
+    /// Reads the `.cageprotect` of a folder and adds patterns to it.
+    pub(super) fn with_patterns(root: &Dir, dir: &Path, folders: bool, patterns: &[String]) -> Result<Self> {
         let mut rules = Rules::default();
-        if let Some(text) = read_protect_file(root, dir)? {
-            rules.add(Path::new(""), &text);
+        let mut text = read_protect_file(root, dir)?.unwrap_or_default();
+        for pattern in patterns {
+            text.extend(format!("\n{}", checked(pattern)?).bytes());
         }
+        rules.add(Path::new(""), &text);
         Ok(Self { rules, known: KnownFolders::default(), folders })
     }
 
@@ -80,6 +91,23 @@ impl Protection {
             let by_name = || FOLDERS.iter().any(|folder| prefix.split().1 == *folder);
             (self.folders && is_folder && by_name()) || self.rules.exclude(prefix, is_folder, &mut self.known)
         })
+    }
+}
+
+/// Refuses what would protect less than before, or nothing.
+fn checked(pattern: &str) -> Result<String, RequestError> {
+    let refused = |reason: &str| {
+        let reason = format!("the pattern `{}` {reason}", sanitize(pattern));
+        Err(RequestError::Invalid { what: "protection", reason })
+    };
+    match pattern.chars().next() {
+        _ if pattern.trim().is_empty() => refused("is empty"),
+        _ if pattern.len() > MAX_PATTERN_BYTES => refused("is too long"),
+        _ if pattern.chars().any(char::is_control) => refused("holds a control character"),
+        Some('!') => refused("begins with `!`, which would take a protection away"),
+        // Otherwise it would be a remark.
+        Some('#') => Ok(format!("\\{pattern}")),
+        _ => Ok(pattern.to_owned()),
     }
 }
 
@@ -133,6 +161,33 @@ mod tests {
         assert_eq!(protecting(rules, false, "a/b.pem").as_deref(), Some("a/b.pem"));
         assert_eq!(protecting(rules, true, "public.pem"), None);
         assert_eq!(protecting(rules, true, "src/main.rs"), None);
+    }
+
+    fn with_patterns(text: &str, patterns: &[&str], path: &str) -> Result<bool> {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(PROTECT_FILE), text).unwrap();
+        let root = Dir::open_ambient_dir(dir.path(), ambient_authority()).unwrap();
+        let patterns: Vec<_> = patterns.iter().map(ToString::to_string).collect();
+        let mut protection = Protection::with_patterns(&root, dir.path(), true, &patterns)?;
+        Ok(protection.protecting(&SafePath::new(path.as_bytes()).unwrap()).is_some())
+    }
+
+    #[test]
+    fn protects_what_a_caller_adds_beside_what_the_file_names() {
+        for path in ["key.pem", "docs/a.md", "#odd"] {
+            assert!(with_patterns("*.pem", &["docs/", "#odd"], path).unwrap(), "{path}");
+        }
+        assert!(!with_patterns("*.pem", &["docs/"], "src/a.md").unwrap());
+    }
+
+    #[test]
+    fn rejects_a_pattern_that_would_protect_less_or_nothing() {
+        let long = "x".repeat(5_000);
+        for pattern in ["!key.pem", "", "  ", "a\n!b", long.as_str()] {
+            assert!(with_patterns("*.pem", &[pattern], "x").is_err(), "{pattern:?}");
+        }
+        let error = with_patterns("", &["!key.pem"], "x").unwrap_err();
+        insta::assert_snapshot!(error, @"invalid protection: the pattern `!key.pem` begins with `!`, which would take a protection away");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::event::LogEvent;
+use super::line::{FromLog, LogLine};
 use crate::backend::{End, Exec, Retry, Running, Stdin};
 use crate::cage::Place;
 use crate::error::{CageError, RequestError, Result};
@@ -72,8 +73,8 @@ pub struct StreamLog {
 
 /// What is added to a log, as it comes. Dropping it ends the programs in the cage.
 #[derive(Debug)]
-pub struct LogFollower {
-    events: mpsc::Receiver<Result<LogEvent>>,
+pub struct LogFollower<T = LogEvent> {
+    events: mpsc::Receiver<Result<T>>,
     task: JoinHandle<()>,
 }
 
@@ -90,6 +91,18 @@ impl StreamLog {
     /// - [`RequestError::Invalid`] for more than [`MAX_TAIL_LINES`] lines.
     /// - [`CageError`] when the cage is gone or stopped, [`EngineError`](crate::EngineError) when the engine fails.
     pub async fn tail(&self, lines: usize) -> Result<Vec<LogEvent>> {
+        self.read_tail(lines).await
+    }
+
+    /// Returns the last `lines` lines as they are, within the limits of [`StreamLog::tail`].
+    ///
+    /// # Errors
+    /// Those of [`StreamLog::tail`].
+    pub async fn tail_lines(&self, lines: usize) -> Result<Vec<LogLine>> {
+        self.read_tail(lines).await
+    }
+
+    async fn read_tail<T: FromLog>(&self, lines: usize) -> Result<Vec<T>> {
         if lines > MAX_TAIL_LINES {
             let reason = format!("at most {MAX_TAIL_LINES} are read at once");
             return Err(RequestError::Invalid { what: "number of lines", reason }.into());
@@ -108,6 +121,18 @@ impl StreamLog {
     /// # Errors
     /// None now; everything is reported by [`LogFollower::next`].
     pub fn follow(&self) -> LogFollower {
+        self.begin()
+    }
+
+    /// Follows the log like [`StreamLog::follow`], line by line as they are.
+    ///
+    /// # Errors
+    /// None now; everything is reported by [`LogFollower::next`].
+    pub fn follow_lines(&self) -> LogFollower<LogLine> {
+        self.begin()
+    }
+
+    fn begin<T: FromLog>(&self) -> LogFollower<T> {
         let (sender, events) = mpsc::channel(EVENTS_IN_FLIGHT);
         let (place, log) = (self.place.clone(), self.path());
         let following = Following { place, log, position: Position::default(), lines: lines() };
@@ -119,7 +144,7 @@ impl StreamLog {
     }
 }
 
-impl LogFollower {
+impl<T> LogFollower<T> {
     /// Waits for the next event; it can be dropped at any time without losing one. After an error nothing follows.
     ///
     /// # Errors
@@ -127,12 +152,12 @@ impl LogFollower {
     ///   not started again within 15 s.
     /// - [`CageError::Exited`] when the log is no regular file.
     /// - [`EngineError`](crate::EngineError) when the engine was not reachable for three minutes.
-    pub async fn next(&mut self) -> Option<Result<LogEvent>> {
+    pub async fn next(&mut self) -> Option<Result<T>> {
         self.events.recv().await
     }
 }
 
-impl Drop for LogFollower {
+impl<T> Drop for LogFollower<T> {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -143,10 +168,11 @@ fn lines() -> LineBuffer {
 }
 
 /// Reads the events of whole lines. When the limit cut the output, its first line is a part of one.
-fn read_tail(output: &[u8], limit: usize) -> Vec<LogEvent> {
+fn read_tail<T: FromLog>(output: &[u8], limit: usize) -> Vec<T> {
     let begin =
         if output.len() < limit { 0 } else { output.iter().position(|byte| *byte == b'\n').unwrap_or(0) };
-    output[begin..].split(|byte| *byte == b'\n').flat_map(LogEvent::read).collect()
+    let lines = output[begin..].strip_suffix(b"\n").unwrap_or(&output[begin..]);
+    if lines.is_empty() { Vec::new() } else { lines.split(|byte| *byte == b'\n').flat_map(T::read).collect() }
 }
 
 /// The task behind a [`LogFollower`].
@@ -159,7 +185,7 @@ struct Following {
 }
 
 impl Following {
-    async fn run(mut self, sender: mpsc::Sender<Result<LogEvent>>) {
+    async fn run<T: FromLog>(mut self, sender: mpsc::Sender<Result<T>>) {
         let mut retry = Retry::new();
         loop {
             let (read, end) = self.read_until_end(&sender).await;
@@ -179,7 +205,7 @@ impl Following {
     }
 
     /// Connects and reads; says also whether the program in the cage gave any sign of life.
-    async fn read_until_end(&mut self, sender: &mpsc::Sender<Result<LogEvent>>) -> (bool, End) {
+    async fn read_until_end<T: FromLog>(&mut self, sender: &mpsc::Sender<Result<T>>) -> (bool, End) {
         let mut running = match self.connect().await {
             Ok(running) => running,
             Err(error) => return (false, End::judge(error)),
@@ -220,7 +246,7 @@ impl Following {
 
     /// Takes the next piece of output, and returns the events of the lines that it completes; nothing for an output that
     /// does not begin as it should.
-    fn take(&mut self, header: &mut Option<LineBuffer>, bytes: &[u8]) -> Option<Vec<LogEvent>> {
+    fn take<T: FromLog>(&mut self, header: &mut Option<LineBuffer>, bytes: &[u8]) -> Option<Vec<T>> {
         let mut events = Vec::new();
         let mut bytes = bytes.to_vec();
         if let Some(buffer) = header {
@@ -231,13 +257,13 @@ impl Following {
             *header = None;
             if self.position.begin(begin) == Continuity::Lost {
                 self.lines = lines();
-                events.push(LogEvent::Lost);
+                events.push(T::LOST);
             }
         }
         self.position.advance(bytes.len() as u64);
         self.lines.push(&bytes);
         while let Some(line) = self.lines.next() {
-            events.extend(line.map_or_else(|_| vec![LogEvent::TooLong], |line| LogEvent::read(&line)));
+            events.extend(line.map_or_else(|_| vec![T::TOO_LONG], |line| T::read(&line)));
         }
         Some(events)
     }
@@ -370,8 +396,9 @@ mod tests {
 
     #[test]
     fn leaves_out_the_part_of_a_line_that_a_limit_left() {
-        assert_eq!(read_tail(b"a\nb\n", 100).len(), 2);
+        assert_eq!(read_tail::<LogEvent>(b"a\nb\n", 100).len(), 2);
         assert_eq!(read_tail(b"a\nb\n", 4), [LogEvent::Raw("b".into())]);
-        assert_eq!(read_tail(b"", 4), []);
+        assert_eq!(read_tail::<LogLine>(b"", 4), []);
+        assert_eq!(read_tail::<LogLine>(b"a\n\nb\n", 100).len(), 3, "an empty line is one");
     }
 }

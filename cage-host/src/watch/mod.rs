@@ -8,6 +8,7 @@
 //! - [`follow`]: a cage's status whenever it changes, by push.
 //! - [`overview`]: the status of every cage. [`fleet`]: the same, whenever one changes.
 //! - [`event`]: one line of the agent's log as typed events (pure).
+//! - [`line`](mod@line): one line as it is (pure).
 //! - [`log`]: the end of that log, or all that is added to it.
 //!
 //! An agent can write everything that is looked at here, its own account of itself included. So a status is what the
@@ -18,6 +19,7 @@ mod event;
 mod fleet;
 mod follow;
 mod frame;
+mod line;
 mod log;
 mod overview;
 mod probe;
@@ -30,6 +32,7 @@ pub use event::{LogEvent, MAX_EVENT_CHARS};
 pub(crate) use fleet::watch;
 pub use fleet::{FleetEvent, FleetWatch};
 pub use follow::StatusFollower;
+pub use line::LogLine;
 pub use log::{LogFollower, MAX_LOG_LINE_BYTES, MAX_TAIL_LINES, StreamLog};
 pub use overview::CageStatus;
 pub(crate) use overview::statuses;

@@ -6,19 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cap_std::ambient_authority;
-use cap_std::fs::Dir;
 use tokio::task::spawn_blocking;
 
-use super::super::changes::{Change, Hold};
-use super::super::protect::Protection;
-use super::super::refused::{Refused, RefusedPath};
-use super::super::safe_path::SafePath;
+use super::super::refused::RefusedPath;
 use super::base_files::parse_tree;
 use super::host_git::HostGit;
 use super::id::ObjectId;
-use super::patches::{Inner, Patch, Patches};
-use super::stream::{self, Allowed, AllowedFile, Destination};
+use super::patches::{Inner, Patches};
+use super::sieve::{Allowance, Sieve};
+use super::stream::{self, Allowed, Destination};
 use crate::error::{EngineError, IoContext as _, RequestError, Result};
 use crate::sanitize::{sanitize, sanitize_path};
 
@@ -33,14 +29,13 @@ use crate::sanitize::{sanitize, sanitize_path};
 pub struct BranchOptions {
     name: String,
     base: String,
-    agent_run: bool,
-    protected: bool,
+    allowed: Allowance,
 }
 
 impl BranchOptions {
     /// Names a branch that does not exist yet; it begins at `HEAD`.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), base: "HEAD".to_owned(), agent_run: false, protected: false }
+        Self { name: name.into(), base: "HEAD".to_owned(), allowed: Allowance::default() }
     }
 
     /// Begins at another commit of the host's repository, in any way that git can name one.
@@ -51,23 +46,14 @@ impl BranchOptions {
 
     /// Takes files too that tools run without being asked: look at each of them first.
     pub fn agent_run(mut self, agent_run: bool) -> Self {
-        self.agent_run = agent_run;
+        self.allowed.agent_run = agent_run;
         self
     }
 
     /// Takes environments, installed packages and caches too; what a `.cageprotect` names stays out.
     pub fn protected(mut self, protected: bool) -> Self {
-        self.protected = protected;
+        self.allowed.protected = protected;
         self
-    }
-
-    fn allows(&self, change: &Change) -> Result<(), Hold> {
-        match change.hold {
-            Some(Hold::AgentRun) if self.agent_run => Ok(()),
-            Some(Hold::Protected) if self.protected => Ok(()),
-            Some(hold) => Err(hold),
-            None => Ok(()),
-        }
     }
 }
 
@@ -125,9 +111,8 @@ impl Patches {
         let inner = Arc::clone(&self.inner);
         let (options, dir) = (options.clone(), repo.to_owned());
         let written = spawn_blocking(move || {
-            let root = Dir::open_ambient_dir(&dir, ambient_authority()).context("open the folder", &dir)?;
-            let protection = Protection::of(&root, &dir, false)?;
-            write_stream(&inner, &spot, &options, protection, &files).map(|stream| (stream, spot))
+            let sieve = Sieve::new(&dir, &spot.prefix, options.allowed)?;
+            write_stream(&inner, &spot, &options, sieve, &files).map(|stream| (stream, spot))
         });
         let (Written { file, mut branch }, spot) = written.await.map_err(|error| EngineError::Lost {
             operation: "write the commits",
@@ -151,10 +136,9 @@ struct Spot {
 impl Spot {
     async fn find(git: &HostGit<'_>, repo: &Path, options: &BranchOptions) -> Result<Self> {
         let BranchOptions { name, base, .. } = options;
-        let Some(mut prefix) = git.ask(&["rev-parse", "--show-prefix"]).await? else {
+        let Some(prefix) = git.prefix().await? else {
             return Err(invalid("repository", format!("`{}` is in no git repository", repo.display())));
         };
-        prefix.pop_if(|byte| *byte == b'\n');
         let reference = format!("refs/heads/{name}");
         if git.ask(&["check-ref-format", &reference]).await?.is_none() {
             return Err(invalid("branch", format!("git does not allow the name `{}`", sanitize(name))));
@@ -163,9 +147,7 @@ impl Spot {
             let reason = format!("`{name}` exists already; choose another name, or delete it first");
             return Err(invalid("branch", reason));
         }
-        let wanted = format!("{base}^{{commit}}");
-        let found = git.ask(&["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]).await?;
-        match found.and_then(|found| ObjectId::new(found.trim_ascii())) {
+        match git.commit(base).await? {
             Some(base) => Ok(Self { reference, base, prefix }),
             None => Err(invalid("base", format!("`{}` is no commit of the repository", sanitize(base)))),
         }
@@ -175,10 +157,6 @@ impl Spot {
     async fn base_files(&self, git: &HostGit<'_>) -> Result<BTreeMap<Vec<u8>, ObjectId>> {
         let listing = git.ask(&["ls-tree", "-r", "-z", "--full-tree", self.base.as_str()]).await?;
         Ok(parse_tree(&listing.unwrap_or_default()))
-    }
-
-    fn path_of(&self, path: &SafePath) -> Option<SafePath> {
-        SafePath::new(&[&self.prefix, path.as_bytes()].concat()).ok()
     }
 }
 
@@ -196,13 +174,12 @@ fn write_stream(
     inner: &Inner,
     spot: &Spot,
     options: &BranchOptions,
-    mut protection: Protection,
+    mut sieve: Sieve,
     base_files: &BTreeMap<Vec<u8>, ObjectId>,
 ) -> Result<Written> {
-    let mut left_out = Refused::default();
     let mut commits = Vec::new();
     for patch in &inner.list {
-        let files = allowed(patch, spot, options, &mut protection, &mut left_out);
+        let files = sieve.files(patch);
         if !files.is_empty() {
             commits.push(Allowed { patch, files });
         }
@@ -216,8 +193,8 @@ fn write_stream(
         commit: String::new(),
         commits: commits.len(),
         differs_from_base: differing(&commits, base_files),
-        left_out: left_out.shown().to_vec(),
-        left_out_more: left_out.uncounted(),
+        left_out: sieve.left_out.shown().to_vec(),
+        left_out_more: sieve.left_out.uncounted(),
     };
     Ok(Written { file: write_file(inner, spot, options, &commits)?, branch })
 }
@@ -242,34 +219,12 @@ fn write_file(
     written().context("write a temporary file in", &std::env::temp_dir())
 }
 
-fn allowed<'a>(
-    patch: &'a Patch,
-    spot: &Spot,
-    options: &BranchOptions,
-    protection: &mut Protection,
-    left_out: &mut Refused,
-) -> Vec<AllowedFile<'a>> {
-    let mut files = Vec::new();
-    for (change, before) in patch.files.iter().zip(&patch.before) {
-        if let Err(hold) = options.allows(change) {
-            left_out.add(change.path.as_bytes(), hold);
-        } else if protection.protecting(&change.path).is_some() {
-            left_out.add(change.path.as_bytes(), "the folder's `.cageprotect` names it");
-        } else if let Some(path) = spot.path_of(&change.path) {
-            files.push(AllowedFile { path, change, before });
-        } else {
-            left_out.add(change.path.as_bytes(), "its path in the repository is too long");
-        }
-    }
-    files
-}
-
 /// Lists the files whose first version in the cage is not that of the base.
 fn differing(commits: &[Allowed<'_>], base_files: &BTreeMap<Vec<u8>, ObjectId>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     let mut differing = Vec::new();
     for file in commits.iter().flat_map(|commit| &commit.files) {
-        let before = file.before.id.as_ref();
+        let before = file.blobs.old.as_ref();
         if seen.insert(&file.path) && before != base_files.get(file.path.as_bytes()) {
             differing.push(sanitize_path(file.path.as_path()));
         }

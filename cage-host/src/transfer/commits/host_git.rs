@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use super::id::ObjectId;
 use crate::error::{IoError, Result};
 use crate::sanitize::sanitize_stderr;
 
@@ -47,6 +48,20 @@ impl<'a> HostGit<'a> {
     pub(super) async fn ask(&self, arguments: &[&str]) -> Result<Option<Vec<u8>>> {
         let output = self.run(arguments, Stdio::null()).await?;
         Ok(output.status.success().then_some(output.stdout))
+    }
+
+    /// Returns the commit that somebody names, in any way that git understands.
+    pub(super) async fn commit(&self, revision: &str) -> Result<Option<ObjectId>> {
+        let wanted = format!("{revision}^{{commit}}");
+        let found = self.ask(&["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted]).await?;
+        Ok(found.and_then(|found| ObjectId::new(found.trim_ascii())))
+    }
+
+    /// Returns what stands before every path below the folder in its repository, with its slash; `None` in no repository.
+    pub(super) async fn prefix(&self) -> Result<Option<Vec<u8>>> {
+        let Some(mut prefix) = self.ask(&["rev-parse", "--show-prefix"]).await? else { return Ok(None) };
+        prefix.pop_if(|byte| *byte == b'\n');
+        Ok(Some(prefix))
     }
 
     /// Runs git on an input and expects success.

@@ -13,6 +13,7 @@ use super::super::spool::{Span, Spool};
 use super::super::text::{MAX_TEXT_BYTES, text_in_spool, unified};
 use super::commit_text::{Author, CommitText};
 use super::id::ObjectId;
+use super::raw::Was;
 use crate::cage::CageName;
 use crate::error::{EngineError, Result};
 use crate::sanitize::sanitize_path;
@@ -49,15 +50,18 @@ pub struct Patch {
     pub(super) id: ObjectId,
     pub(super) text: CommitText,
     pub(super) files: Vec<Change>,
-    /// What each file was before.
-    pub(super) before: Vec<Before>,
+    /// What each file was, and became.
+    pub(super) blobs: Vec<Blobs>,
 }
 
-/// A file before a commit, as the cage has it.
+/// The contents of a file before and after a commit, as the cage names them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Before {
-    pub(super) id: Option<ObjectId>,
-    pub(super) content: Option<Span>,
+pub(super) struct Blobs {
+    pub(super) was: Was,
+    pub(super) old: Option<ObjectId>,
+    /// Missing where there was none, and where it is too large to be compared.
+    pub(super) old_content: Option<Span>,
+    pub(super) new: Option<ObjectId>,
 }
 
 impl Patches {
@@ -93,7 +97,7 @@ impl Patches {
 
     /// Returns a commit as text, safe to show: its name, author, date and message, then each file line by line.
     ///
-    /// It is for reading. To take commits over, use [`Patches::branch`]. Files that are no text or larger than 1 MiB
+    /// It is for reading. To take commits over, use [`Patches::branch`] or [`Patches::series`]. Files that are no text or larger than 1 MiB
     /// give one line; beyond 16 MiB of text, files are only counted.
     ///
     /// # Errors
@@ -167,13 +171,13 @@ impl Patch {
             text.push_str(line);
             text.push('\n');
         }
-        for (shown, (change, before)) in self.files.iter().zip(&self.before).enumerate() {
+        for (shown, (change, blobs)) in self.files.iter().zip(&self.blobs).enumerate() {
             if text.len() > MAX_PATCH_BYTES {
                 let more = self.files.len() - shown;
                 return format!("{text}\n{more} more files are not shown\n");
             }
             text.push('\n');
-            text.push_str(&file_text(change, before, spool, deadline));
+            text.push_str(&file_text(change, blobs, spool, deadline));
         }
         text
     }
@@ -187,7 +191,7 @@ impl fmt::Display for Patch {
     }
 }
 
-fn file_text(change: &Change, before: &Before, spool: &Spool, deadline: Instant) -> String {
+fn file_text(change: &Change, blobs: &Blobs, spool: &Spool, deadline: Instant) -> String {
     let path = sanitize_path(change.path());
     let text = |span: Option<Span>| match span {
         Some(span) => text_in_spool(spool, span),
@@ -197,11 +201,11 @@ fn file_text(change: &Change, before: &Before, spool: &Spool, deadline: Instant)
         return format!("{change}\n");
     }
     // A file that was too large to be read is no empty one.
-    let known = before.content.is_some() == before.id.is_some();
-    let (Some(old), Some(new), true) = (text(before.content), text(change.content), known) else {
+    let known = blobs.old_content.is_some() == blobs.old.is_some();
+    let (Some(old), Some(new), true) = (text(blobs.old_content), text(change.content), known) else {
         return format!("{} {path}: no text, or longer than {MAX_TEXT_BYTES} bytes\n", change.kind);
     };
-    let old_name = if before.id.is_none() { "/dev/null".to_owned() } else { format!("a/{path}") };
+    let old_name = if blobs.old.is_none() { "/dev/null".to_owned() } else { format!("a/{path}") };
     let new_name = if change.content.is_none() { "/dev/null".to_owned() } else { format!("b/{path}") };
     unified(&old, &new, &old_name, &new_name, deadline)
 }

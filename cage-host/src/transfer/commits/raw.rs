@@ -34,8 +34,35 @@ pub(super) struct RawFile {
     pub(super) kind: ChangeKind,
     pub(super) executable: bool,
     pub(super) hold: Option<Hold>,
+    pub(super) was: Was,
     pub(super) old: Option<ObjectId>,
     pub(super) new: Option<ObjectId>,
+}
+
+/// What stood at a path before a commit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Was {
+    #[default]
+    Nothing,
+    Plain,
+    Executable,
+    /// A link or a submodule.
+    Other,
+}
+
+impl Was {
+    fn of(mode: u32) -> Self {
+        match mode {
+            MODE_NONE => Self::Nothing,
+            MODE_PLAIN | MODE_GROUP_WRITABLE => Self::Plain,
+            MODE_EXECUTABLE => Self::Executable,
+            _ => Self::Other,
+        }
+    }
+
+    fn is_file(self) -> bool {
+        matches!(self, Self::Plain | Self::Executable)
+    }
 }
 
 /// Why output is not what `git diff-tree` prints, or too much of it.
@@ -104,14 +131,14 @@ fn parse_header(header: &[u8]) -> Option<Header> {
 }
 
 fn file(path: SafePath, header: Header) -> RawFile {
-    let was_file = matches!(header.old_mode, MODE_PLAIN | MODE_GROUP_WRITABLE | MODE_EXECUTABLE);
+    let was = Was::of(header.old_mode);
     let hold = match header.new_mode {
         MODE_NONE | MODE_PLAIN | MODE_GROUP_WRITABLE | MODE_EXECUTABLE => None,
         MODE_LINK => Some(Hold::Link),
         MODE_SUBMODULE => Some(Hold::Submodule),
         _ => Some(Hold::Special),
     };
-    let kind = match (header.new_mode, was_file) {
+    let kind = match (header.new_mode, was.is_file()) {
         (MODE_NONE, _) => ChangeKind::Deleted,
         (_, true) if header.old == header.new => ChangeKind::ModeChanged,
         (_, true) => ChangeKind::Modified,
@@ -122,7 +149,8 @@ fn file(path: SafePath, header: Header) -> RawFile {
         path,
         kind,
         executable: header.new_mode == MODE_EXECUTABLE,
-        old: object(header.old).filter(|_| was_file),
+        was,
+        old: object(header.old).filter(|_| was.is_file()),
         new: object(header.new).filter(|_| hold.is_none()),
         hold,
     }

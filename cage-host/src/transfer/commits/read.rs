@@ -11,10 +11,11 @@ use super::super::receive::MAX_FILE_BYTES;
 use super::super::refused::Refused;
 use super::super::spool::{Span, Spool};
 use super::super::text::MAX_TEXT_BYTES;
+use super::base::Base;
 use super::commit_text;
 use super::id::ObjectId;
 use super::objects::{Kind, Wanted, parse_sizes, read_objects};
-use super::patches::{Before, Inner, Patch, Patches};
+use super::patches::{Blobs, Inner, Patch, Patches};
 use super::raw::{self, MAX_COMMITS, MAX_FILES, RawCommit, RawError, RawFile};
 use crate::backend::{Exec, Stdin};
 use crate::cage::Place;
@@ -47,36 +48,6 @@ git rev-parse --verify --quiet "$base^{commit}" >/dev/null || exit 3
 git rev-list --first-parent --parents --reverse "$base..HEAD" -- | cut -d ' ' -f 1,2 |
   git diff-tree --stdin --root -r -z --no-renames"#;
 
-/// Behind which commit a list of patches begins.
-///
-/// ```
-/// use cage_host::Base;
-///
-/// let all = Base::creation();
-/// let later = Base::commit("0123456789012345678901234567890123456789").unwrap();
-/// # drop((all, later));
-/// ```
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Base(Option<ObjectId>);
-
-impl Base {
-    /// Begins behind the commit that the cage's creation left.
-    pub fn creation() -> Self {
-        Self(None)
-    }
-
-    /// Begins behind a commit that is named as [`Patch::id`] names it.
-    ///
-    /// # Errors
-    /// [`RequestError::Invalid`] for anything but 40 or 64 hexadecimal digits.
-    pub fn commit(id: &str) -> Result<Self> {
-        let reason = || format!("`{}` is no commit's full hexadecimal name", sanitize(id));
-        let id = ObjectId::new(id.as_bytes())
-            .ok_or_else(|| RequestError::Invalid { what: "commit", reason: reason() })?;
-        Ok(Self(Some(id)))
-    }
-}
-
 /// Reads the commits behind a base.
 pub(crate) async fn read(place: &Place, base: &Base) -> Result<Patches> {
     let commits = read_log(place, base).await?;
@@ -95,21 +66,46 @@ pub(crate) async fn read(place: &Place, base: &Base) -> Result<Patches> {
 }
 
 async fn read_log(place: &Place, base: &Base) -> Result<Vec<RawCommit>> {
-    let base = base.0.as_ref().map(ObjectId::as_str).unwrap_or_default();
-    let exec = git_exec(place, ["sh", "-c", LOG_SCRIPT, "sh", base]);
-    let output = place.exec(exec).await?.collect(MAX_NAMES_BYTES).await;
-    let output = output.map_err(|error| match error {
-        Error::Cage(CageError::Exited { code: EXIT_NO_BASE, .. }) => {
-            let reason = format!("the cage has no commit `{base}`");
-            RequestError::Invalid { what: "commit", reason }.into()
+    let read = read_log_behind(place, base.id()).await;
+    match read {
+        Err(LogError::NoBase) if base.is_of_the_host() => read_log_behind(place, "").await,
+        read => read,
+    }
+    .map_err(|error| error.into_error(base))
+}
+
+/// Why there is no list of commits.
+enum LogError {
+    NoBase,
+    Other(Error),
+}
+
+impl LogError {
+    fn into_error(self, base: &Base) -> Error {
+        match self {
+            Self::Other(error) => error,
+            Self::NoBase => {
+                let reason = format!("the cage has no commit `{}`", base.id());
+                RequestError::Invalid { what: "commit", reason }.into()
+            }
         }
-        other => other,
+    }
+}
+
+/// Reads the list behind a commit, or behind the one that the cage's creation left.
+async fn read_log_behind(place: &Place, base: &str) -> Result<Vec<RawCommit>, LogError> {
+    let exec = git_exec(place, ["sh", "-c", LOG_SCRIPT, "sh", base]);
+    let output = async { place.exec(exec).await?.collect(MAX_NAMES_BYTES).await };
+    let output = output.await.map_err(|error| match error {
+        Error::Cage(CageError::Exited { code: EXIT_NO_BASE, .. }) => LogError::NoBase,
+        other => LogError::Other(other),
     })?;
-    raw::parse(&output).map_err(|error| match error {
+    let parsed = raw::parse(&output).map_err(|error| match error {
         RawError::TooManyCommits => too_much(MAX_COMMITS as u64, "commits"),
         RawError::TooManyFiles => too_much(MAX_FILES as u64, "changed files"),
         other => malformed(&other.to_string()),
-    })
+    });
+    parsed.map_err(LogError::Other)
 }
 
 pub(super) fn git_exec<'a>(place: &Place, argv: impl IntoIterator<Item = &'a str>) -> Exec {
@@ -197,14 +193,16 @@ fn assemble(
         .context("read a temporary file in", &std::env::temp_dir())?;
     refused.extend(commit.refused);
     let mut protection = Protection::of_folders();
-    let before = |file: &RawFile| Before {
-        id: file.old.clone(),
-        content: file.old.as_ref().and_then(|id| objects.get(id)).copied(),
+    let blobs = |file: &RawFile| Blobs {
+        was: file.was,
+        old: file.old.clone(),
+        old_content: file.old.as_ref().and_then(|id| objects.get(id)).copied(),
+        new: file.new.clone(),
     };
     Ok(Patch {
         id: commit.id,
         text: commit_text::parse(&object),
-        before: commit.files.iter().map(before).collect(),
+        blobs: commit.files.iter().map(blobs).collect(),
         files: commit.files.into_iter().map(|file| change(file, sizes, objects, &mut protection)).collect(),
     })
 }

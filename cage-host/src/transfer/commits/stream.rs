@@ -6,7 +6,8 @@ use super::super::changes::{Change, ChangeKind};
 use super::super::safe_path::SafePath;
 use super::super::spool::Spool;
 use super::id::ObjectId;
-use super::patches::{Before, Patch};
+use super::patches::Patch;
+use super::sieve::AllowedFile;
 
 /// Who puts commits on a branch.
 const COMMITTER: &str = "cage <cage@localhost>";
@@ -15,14 +16,6 @@ const COMMITTER: &str = "cage <cage@localhost>";
 pub(super) struct Allowed<'a> {
     pub(super) patch: &'a Patch,
     pub(super) files: Vec<AllowedFile<'a>>,
-}
-
-/// A changed file that is taken over.
-pub(super) struct AllowedFile<'a> {
-    /// Its path in the repository.
-    pub(super) path: SafePath,
-    pub(super) change: &'a Change,
-    pub(super) before: &'a Before,
 }
 
 /// Where the commits go.
@@ -74,11 +67,15 @@ fn write_file(out: &mut impl Write, path: &SafePath, change: &Change, spool: &Sp
     writeln!(out)
 }
 
-/// Writes a path so that no byte of it can end the line or begin another command.
 fn quoted(path: &SafePath) -> String {
+    quoted_bytes(path.as_bytes())
+}
+
+/// Writes a path so that no byte of it can end the line or begin another command.
+pub(super) fn quoted_bytes(path: &[u8]) -> String {
     let octal = |digit: u8| char::from(b'0' + (digit & 7));
     let mut text = String::from("\"");
-    for &byte in path.as_bytes() {
+    for &byte in path {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'_' | b'-' => text.push(byte.into()),
             other => text.extend(['\\', octal(other >> 6), octal(other >> 3), octal(other)]),
