@@ -6,8 +6,8 @@ use clap::{ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcom
 
 use crate::commands::{
     add_dir, answer, auth, branch, copies, create, destroy, diagnose, diff, doctor, export, gc, generate,
-    image, inbox, init, interactive, launch, list, logs, outbox, remove_dir, report, run, salvage, stop,
-    sync, watch,
+    image, inbox, init, interactive, launch, list, logs, outbox, patch, remove_dir, report, run, salvage,
+    stop, sync, watch,
 };
 use crate::exit;
 
@@ -54,9 +54,9 @@ pub(crate) enum Command {
     /// Write what the agent changed into a folder
     Export(export::Args),
     /// Make a branch of the agent's commits, in a repository of this machine
-    Branch(branch::BranchArgs),
-    /// Write the agent's commits as text, to be read
-    Patch(branch::PatchArgs),
+    Branch(branch::Args),
+    /// Write the agent's commits as patches, to be read or for git am
+    Patch(patch::Args),
     /// Watch all cages on one screen
     Watch(watch::Args),
     /// Say what a run was like, or compare two

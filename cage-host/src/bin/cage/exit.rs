@@ -50,6 +50,7 @@ impl Exit {
             Failure::Host(_)
             | Failure::Inside
             | Failure::File { .. }
+            | Failure::NotWritten { .. }
             | Failure::Payload(_)
             | Failure::Member { .. }
             | Failure::NotConfirmed(_)

@@ -26,6 +26,9 @@ pub(crate) enum Failure {
     /// A file that the command line names.
     #[error("cannot read `{}`: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
+    /// A file that is to hold an answer.
+    #[error("cannot write `{}`: {source}", path.display())]
+    NotWritten { path: PathBuf, source: io::Error },
     /// A payload that is no JSON object.
     #[error(transparent)]
     Payload(#[from] BadJson),
@@ -68,7 +71,7 @@ impl Failure {
             },
             Self::Usage(_) => "usage",
             Self::Inside => "inside_a_cage",
-            Self::File { .. } | Self::Output(_) | Self::Runtime(_) => "io",
+            Self::File { .. } | Self::NotWritten { .. } | Self::Output(_) | Self::Runtime(_) => "io",
             Self::Payload(_) | Self::Member { .. } => "payload",
             Self::NotConfirmed(_) => "not_confirmed",
             Self::TimedOut(_) => "timed_out",

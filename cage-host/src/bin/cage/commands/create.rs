@@ -10,6 +10,7 @@ use cage_host::{
 use serde::Serialize;
 
 use super::auth::AuthMode;
+use super::dockerfile;
 use super::folders::place_of;
 use super::interactive::{self, AttachArgs};
 use crate::context::Context;
@@ -35,9 +36,13 @@ pub(crate) struct Args {
     /// Another folder to copy into the cage, beside the project; repeatable
     #[arg(long, value_name = "DIR")]
     add_dir: Vec<PathBuf>,
-    /// How the agent will sign in: a subscription is copied now, of the rest it is seen whether they are there
+    /// How the agent will sign in, also later: a subscription is copied now, of the rest it is seen whether they are
+    /// there
     #[arg(long, value_enum)]
     auth_mode: Option<AuthMode>,
+    /// Build the image from this file first, with its folder as the context
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["image", "dry_run"])]
+    dockerfile: Option<PathBuf>,
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
@@ -81,6 +86,9 @@ struct Created {
     bytes: u64,
     left_out: Vec<String>,
     folders: Vec<Folder>,
+    /// The image that was built for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<String>,
 }
 
 /// An extra folder in a new cage.
@@ -180,6 +188,7 @@ impl From<&Cage> for Created {
             bytes: arrival.bytes,
             left_out,
             folders: cage.folder_arrivals().iter().map(folder).collect(),
+            image: None,
         }
     }
 }
@@ -193,6 +202,9 @@ impl Answer for Created {
         self.left_out
             .iter()
             .try_for_each(|path| page.line(format_args!("  left out {path}: no regular file")))?;
+        if let Some(image) = &self.image {
+            page.line(format_args!("  from {image}, which stays for the next one"))?;
+        }
         for folder in &self.folders {
             page.line(format_args!("  beside it {} with {}", folder.place, count(folder.files, "file")))?;
         }
@@ -202,13 +214,20 @@ impl Answer for Created {
 
 /// Creates a cage, or says what creating it would do.
 pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
-    let spec = args.spec();
+    let mut spec = args.spec();
     if args.dry_run {
         let plan = context.host().await?.plan(&spec).await?;
         context.screen().answer(&Planned::from(plan))?;
         return Ok(Exit::Ok);
     }
     let credential = args.auth_mode.map(AuthMode::credential).transpose()?;
+    let image = match &args.dockerfile {
+        Some(file) => Some(dockerfile::build(file, &spec, context).await?),
+        None => None,
+    };
+    if let Some(image) = &image {
+        spec = spec.image(image);
+    }
     let cage = create(context, spec).await?;
     if let (Some(AuthMode::Subscription), Some(credential)) = (args.auth_mode, &credential)
         && let Err(error) = cage.refresh_credential(credential).await
@@ -217,7 +236,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         cage.destroy().await?;
         return Err(error.into());
     }
-    context.screen().answer(&Created::from(&cage))?;
+    context.screen().answer(&Created { image, ..Created::from(&cage) })?;
     if args.no_attach || !context.screen().is_a_desk() {
         return Ok(Exit::Ok);
     }
@@ -232,7 +251,9 @@ impl Args {
             (None, Some(dir)) => CageSpec::from_dir(name, dir),
             (None, None) => CageSpec::empty(name),
         };
-        self.add_dir.iter().fold(self.place.apply(spec), |spec, dir| spec.folder(place_of(dir), dir))
+        let spec =
+            self.auth_mode.map(Into::into).into_iter().fold(self.place.apply(spec), CageSpec::auth_mode);
+        self.add_dir.iter().fold(spec, |spec, dir| spec.folder(place_of(dir), dir))
     }
 
     fn repository(&self, url: &str) -> GitRepo {

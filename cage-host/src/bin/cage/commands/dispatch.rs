@@ -2,8 +2,8 @@
 
 use super::{
     add_dir, answer, auth, branch, copies, create, destroy, diagnose, diff, doctor, export, gc, generate,
-    image, inbox, init, interactive, launch, list, logs, outbox, remove_dir, report, run, salvage, stop,
-    sync, watch,
+    image, inbox, init, interactive, launch, list, logs, outbox, patch, remove_dir, report, run, salvage,
+    stop, sync, watch,
 };
 use crate::args::Command;
 use crate::context::Context;
@@ -26,8 +26,8 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Exit
         Command::Outbox(args) => outbox::run(&args, context).await,
         Command::Inbox(args) => inbox::run(&args, context).await,
         Command::Answer(args) => answer::run(&args, context).await,
-        Command::Branch(args) => branch::branch(&args, context).await,
-        Command::Patch(args) => branch::patch(&args, context).await,
+        Command::Branch(args) => branch::run(&args, context).await,
+        Command::Patch(args) => patch::run(&args, context).await,
         Command::Diff(args) => diff::run(&args, context).await,
         Command::Export(args) => export::run(&args, context).await,
         Command::Watch(args) => watch::run(&args, context).await,

@@ -49,6 +49,9 @@ struct Options {
     /// Replace files too that changed here since the diff; what they held is lost
     #[arg(long)]
     overwrite: bool,
+    /// Leave what this pattern names as it is here, as a line of .cageprotect would; repeatable
+    #[arg(long, value_name = "PATTERN")]
+    protect: Vec<String>,
     /// Export only this path of the folder; repeatable
     #[arg(long, value_name = "PATH", conflicts_with = "all")]
     only: Vec<PathBuf>,
@@ -168,7 +171,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     let progress = Progress::begin(screen, &format!("comparing {} …", args.name));
     let mut compared = Vec::new();
     for pair in args.folders.of(&cage).await? {
-        let changes = cage.diff_with(&pair.dir, pair.options(args.options.include_cache)).await?;
+        let options = pair.options(args.options.include_cache).protect(&args.options.protect);
+        let changes = cage.diff_with(&pair.dir, options).await?;
         compared.push((changes, pair.dir));
     }
     drop(progress);

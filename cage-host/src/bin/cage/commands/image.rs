@@ -3,13 +3,13 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use cage_host::{BuildEvent, DEFAULT_IMAGE, ImageSpec};
+use cage_host::{BuildEvent, DEFAULT_IMAGE, Host, ImageSpec};
 use serde::Serialize;
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{Answer, Page, Progress};
+use crate::output::{Answer, Page, Progress, Screen};
 
 /// Options of `cage build-image`.
 #[derive(Debug, clap::Args)]
@@ -49,8 +49,14 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
     if args.host_network {
         spec = spec.host_network();
     }
-    let host = context.host().await?;
-    let progress = Progress::begin(screen, &format!("building {} …", args.tag));
+    build(screen, context.host().await?, spec, &args.tag).await?;
+    screen.answer(&Built { image: args.tag })?;
+    Ok(Exit::Ok)
+}
+
+/// Builds an image and shows how far it is.
+pub(super) async fn build(screen: Screen, host: &Host, spec: ImageSpec, tag: &str) -> Result<(), Failure> {
+    let progress = Progress::begin(screen, &format!("building {tag} …"));
     let mut build = host.start_build(spec)?;
     while let Some(event) = build.next().await {
         match event? {
@@ -58,7 +64,5 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
             event => progress.detail(&event.to_string()),
         }
     }
-    drop(progress);
-    screen.answer(&Built { image: args.tag })?;
-    Ok(Exit::Ok)
+    Ok(())
 }

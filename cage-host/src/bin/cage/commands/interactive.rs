@@ -14,6 +14,7 @@ use tokio::net::UnixStream;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use super::auth::{AuthMode, mode_for, sign_in_interactive};
 use super::input::{assignment, read_text};
 use crate::context::Context;
 use crate::exit::Exit;
@@ -57,6 +58,10 @@ struct Words {
 /// What the agent gets where none runs yet.
 #[derive(Debug, clap::Args)]
 struct Agent {
+    /// How the agent signs in, if this starts it; as its cage was created for, or with whatever this environment has,
+    /// unless given
+    #[arg(long, value_enum)]
+    auth_mode: Option<AuthMode>,
     /// Environment variable of the agent, if this starts it; credentials are passed on without this
     #[arg(long = "env", value_name = "K=V", value_parser = assignment)]
     env: Vec<(String, String)>,
@@ -68,7 +73,7 @@ struct Agent {
 impl AttachArgs {
     /// What somebody types who names a cage and nothing else.
     pub(super) fn to(name: &str) -> Self {
-        Self { name: name.to_owned(), agent: Agent { env: Vec::new(), model: None } }
+        Self { name: name.to_owned(), agent: Agent { auth_mode: None, env: Vec::new(), model: None } }
     }
 }
 
@@ -96,9 +101,9 @@ pub(crate) async fn attach(args: &AttachArgs, context: &Context) -> Result<Exit,
     let cage = started(&args.name, context).await?;
     match start_agent(&cage, &args.agent, context).await {
         // Somebody comes to look at exactly that.
-        Err(Error::Cage(CageError::Interactive(
+        Err(Failure::Host(Error::Cage(CageError::Interactive(
             error @ (InteractiveError::SignIn | InteractiveError::NoInputBox { .. }),
-        ))) => context.screen().say(&error.to_string()),
+        )))) => context.screen().say(&error.to_string()),
         other => other?,
     }
     let ended = bridge(&cage).await?;
@@ -134,11 +139,12 @@ async fn started(name: &str, context: &Context) -> Result<Cage, Failure> {
     Ok(cage)
 }
 
-async fn start_agent(cage: &Cage, agent: &Agent, context: &Context) -> Result<(), Error> {
+async fn start_agent(cage: &Cage, agent: &Agent, context: &Context) -> Result<(), Failure> {
+    let described = agent.described(mode_for(cage, agent.auth_mode).await?)?;
     let progress = Progress::begin(context.screen(), &format!("looking for the agent in {} …", cage.name()));
-    let outcome = cage.interactive().start(&agent.described()).await;
+    let outcome = cage.interactive().start(&described).await;
     drop(progress);
-    outcome
+    outcome.map_err(Failure::from)
 }
 
 impl Words {
@@ -152,15 +158,15 @@ impl Words {
 }
 
 impl Agent {
-    fn described(&self) -> InteractiveAgent {
-        let mut agent = InteractiveAgent::new().env_from_host();
+    fn described(&self, mode: Option<AuthMode>) -> Result<InteractiveAgent, Failure> {
+        let mut agent = sign_in_interactive(InteractiveAgent::new(), mode)?;
         for (name, value) in &self.env {
             agent = agent.env(name, value);
         }
-        match &self.model {
+        Ok(match &self.model {
             Some(model) => agent.model(model),
             None => agent,
-        }
+        })
     }
 }
 

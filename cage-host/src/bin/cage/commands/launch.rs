@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use cage_host::{MAX_PROMPT_BYTES, Task};
+use cage_host::{Cage, MAX_PROMPT_BYTES, Task};
 use serde::Serialize;
 
-use super::auth::AuthMode;
+use super::auth::{AuthMode, mode_for, sign_in};
 use super::follow::{Wait, until_done};
 use super::input::{assignment, read_text};
 use crate::context::Context;
@@ -55,7 +55,7 @@ pub(crate) struct Work {
 /// What the agent gets beside the task.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Limits {
-    /// How the agent signs in; with whatever this environment has, unless given
+    /// How the agent signs in; as its cage was created for, or with whatever this environment has, unless given
     #[arg(long, value_enum)]
     auth_mode: Option<AuthMode>,
     /// Environment variable of the agent; credentials are passed on without this
@@ -110,12 +110,14 @@ impl Work {
 }
 
 impl Limits {
-    /// Adds these limits to a task, and what it signs in with.
-    pub(super) fn apply(&self, task: Task) -> Result<Task, Failure> {
-        let mut task = match self.auth_mode {
-            Some(mode) => task.credential(mode.credential()?),
-            None => task.env_from_host(),
-        };
+    /// How the agent signs in, where the command line says it.
+    pub(super) fn auth_mode(&self) -> Option<AuthMode> {
+        self.auth_mode
+    }
+
+    /// Adds these limits to a task for a cage, and what it signs in with.
+    pub(super) async fn apply(&self, task: Task, cage: &Cage) -> Result<Task, Failure> {
+        let mut task = sign_in(task, mode_for(cage, self.auth_mode).await?)?;
         for (name, value) in &self.env {
             task = task.env(name, value);
         }
@@ -133,8 +135,8 @@ impl Limits {
 }
 
 impl Args {
-    fn task(&self) -> Result<Task, Failure> {
-        let task = self.limits.apply(self.work.task()?)?;
+    async fn task(&self, cage: &Cage) -> Result<Task, Failure> {
+        let task = self.limits.apply(self.work.task()?, cage).await?;
         Ok(if self.no_inject_messaging { task.without_instructions() } else { task })
     }
 }
@@ -149,7 +151,7 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
         screen.answer(&Tried { name: &args.name, version })?;
         return Ok(Exit::Ok);
     }
-    let task = args.task()?;
+    let task = args.task(&cage).await?;
     // One that was stopped goes on; one that runs is no error.
     cage.start().await?;
     let progress = Progress::begin(screen, &format!("launching the agent in {} …", args.name));

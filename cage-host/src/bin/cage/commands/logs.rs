@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use cage_host::LogEvent;
+use cage_host::{LogEvent, LogLine, StreamLog};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::{ALARM, Answer, FAINT, GOOD, Page, STRONG, Screen, WARN};
+use crate::output::{ALARM, Answer, FAINT, GOOD, Page, STRONG, Screen, WARN, print};
 
 /// Options of `cage logs`.
 #[derive(Debug, clap::Args)]
@@ -19,7 +19,7 @@ pub(crate) struct Args {
     /// Go on with what is added, until Ctrl-C
     #[arg(short, long)]
     follow: bool,
-    /// Print each event whole, as JSON
+    /// Print each line as the agent printed it, which is JSON for the most part
     #[arg(short, long)]
     raw: bool,
     /// How many lines of the end
@@ -98,8 +98,11 @@ fn style(event: &LogEvent) -> anstyle::Style {
 
 /// Shows the end of the agent's log.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let screen = if args.raw { context.screen().json(true) } else { context.screen() };
+    let screen = context.screen();
     let log = context.cage(&args.name).await?.log();
+    if args.raw {
+        return run_raw(args, screen, &log).await;
+    }
     // Begun first, so that nothing falls between the end of the one and the beginning of the other.
     let mut follower = args.follow.then(|| log.follow());
     show(screen, log.tail(args.lines).await?)?;
@@ -109,6 +112,31 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
         show(screen, [event?])?;
     }
     Ok(Exit::Ok)
+}
+
+/// Shows the lines as they are.
+async fn run_raw(args: &Args, screen: Screen, log: &StreamLog) -> Result<Exit, Failure> {
+    let mut follower = args.follow.then(|| log.follow_lines());
+    for line in log.tail_lines(args.lines).await? {
+        show_raw(screen, &line)?;
+    }
+    while let Some(follower) = &mut follower
+        && let Some(line) = follower.next().await
+    {
+        show_raw(screen, &line?)?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// What is no line of the log is not told among them.
+fn show_raw(screen: Screen, line: &LogLine) -> Result<(), Failure> {
+    match line {
+        LogLine::Text(line) => print(&format!("{line}\n")),
+        other => {
+            screen.note(&other.to_string());
+            Ok(())
+        }
+    }
 }
 
 fn show(screen: Screen, events: impl IntoIterator<Item = LogEvent>) -> Result<(), Failure> {

@@ -23,6 +23,7 @@ pub(crate) mod launch;
 pub(crate) mod list;
 pub(crate) mod logs;
 pub(crate) mod outbox;
+pub(crate) mod patch;
 pub(crate) mod remove_dir;
 pub(crate) mod report;
 pub(crate) mod run;
@@ -32,6 +33,7 @@ pub(crate) mod sync;
 pub(crate) mod watch;
 
 mod dispatch;
+mod dockerfile;
 mod folders;
 mod follow;
 pub(crate) mod input;

@@ -1,41 +1,22 @@
 //! Text for programs, also safe to look at.
 
-use cage_host::sanitize;
+use cage_host::sanitize_json;
 use serde::Serialize;
 
 /// Writes a value over several lines.
 pub(crate) fn pretty(value: &impl Serialize) -> serde_json::Result<String> {
-    serde_json::to_string_pretty(value).map(|text| safe(&text))
+    serde_json::to_string_pretty(value).map(|text| sanitize_json(&text))
 }
 
 /// Writes a value on one line.
 pub(crate) fn compact(value: &impl Serialize) -> serde_json::Result<String> {
-    serde_json::to_string(value).map(|text| safe(&text))
-}
-
-/// Escapes what could steer a terminal. JSON has such characters in strings only, so its meaning stays.
-fn safe(json: &str) -> String {
-    let mut text = String::with_capacity(json.len());
-    for character in json.chars() {
-        if is_plain(character) {
-            text.push(character);
-        } else {
-            let mut units = [0; 2];
-            text.extend(character.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
-        }
-    }
-    text
-}
-
-fn is_plain(character: char) -> bool {
-    matches!(character, '\n' | ' '..='~') || {
-        let text = character.to_string();
-        sanitize(&text) == text
-    }
+    serde_json::to_string(value).map(|text| sanitize_json(&text))
 }
 
 #[cfg(test)]
 mod tests {
+    use cage_host::sanitize;
+
     use super::*;
 
     #[test]

@@ -47,7 +47,8 @@ impl Args {
             // Several runs in one folder need several names.
             name_of(Some(&self.dir), &std::process::id().to_string())
         });
-        self.place.apply(CageSpec::from_dir(name, &self.dir))
+        let spec = self.place.apply(CageSpec::from_dir(name, &self.dir));
+        self.limits.auth_mode().map(Into::into).into_iter().fold(spec, CageSpec::auth_mode)
     }
 
     /// Where the result goes.

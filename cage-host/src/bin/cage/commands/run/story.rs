@@ -73,7 +73,8 @@ impl Story<'_> {
 
     async fn launch(&self) -> Result<Follower, Failure> {
         let progress = Progress::begin(self.screen, "launching the agent …");
-        self.cage.launch(self.args.limits.apply(Task::new(&self.args.task))?).await?;
+        let task = self.args.limits.apply(Task::new(&self.args.task), self.cage).await?;
+        self.cage.launch(task).await?;
         drop(progress);
         self.screen.stream(&Event::Launched { cage: self.name() })?;
         Ok(self.cage.outbox().consumer(CONSUMER).follow().await?)
