@@ -397,7 +397,7 @@ mod tests {
     #[test]
     fn leaves_out_the_part_of_a_line_that_a_limit_left() {
         assert_eq!(read_tail::<LogEvent>(b"a\nb\n", 100).len(), 2);
-        assert_eq!(read_tail(b"a\nb\n", 4), [LogEvent::Raw("b".into())]);
+        assert_eq!(read_tail::<LogEvent>(b"a\nb\n", 4), [LogEvent::Raw("b".into())]);
         assert_eq!(read_tail::<LogLine>(b"", 4), []);
         assert_eq!(read_tail::<LogLine>(b"a\n\nb\n", 100).len(), 3, "an empty line is one");
     }

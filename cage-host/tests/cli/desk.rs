@@ -92,6 +92,20 @@ impl Desk {
         command
     }
 
+    /// A line of shell like [`Desk::command`].
+    pub(crate) fn shell(&self, line: &str) -> Command {
+        let own = self.command(&[]);
+        let mut command = Command::new("bash");
+        command.args(["-o", "pipefail", "-c", line]).current_dir(self.path("project"));
+        for (name, value) in own.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+
     /// Runs the program to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         self.finish(&mut self.command(arguments))

@@ -3,14 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a panic in a test is a failure with a line number")]
 
 mod desk;
+mod dockerfile;
 mod errors;
 mod extra_folders;
 mod generated;
 mod interrupts;
+mod menu;
 mod orders;
 mod photograph;
+mod pipes;
 mod report;
 mod schema;
+mod sign_in;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;

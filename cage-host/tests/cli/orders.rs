@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::desk::Desk;
+use crate::desk::{Desk, program};
 use crate::schema;
 use crate::support::image;
 
@@ -63,6 +63,11 @@ fn shows_what_the_agent_printed_safe_to_look_at() {
         shown.contains("look \\u{1b}[2J") && shown.contains("Bash") && shown.contains("a-warning"),
         "{shown}"
     );
+    let raw = desk.run(&["logs", desk.name(), "--raw"]).succeeds().stdout;
+    assert_eq!(raw, format!("{line}\na-warning\n"), "as the agent printed it");
+    desk.agent(&["sh", "-c", "printf '\\033[2J\\n{\"a\":\"\\302\\233\"}\\n' >> ~/.cage/claude-stream.log"]);
+    let raw = desk.run(&["logs", desk.name(), "-r", "-n", "2"]).succeeds().stdout;
+    assert_eq!(raw, "\\u{1b}[2J\n{\"a\":\"\\u009b\"}\n", "but nothing in it steers a terminal");
     assert_eq!(desk.run(&["logs", desk.name(), "-n", "1"]).succeeds().stdout.lines().count(), 1);
     for line in desk.run(&["logs", desk.name(), "--json"]).succeeds().stdout.lines() {
         schema::check("log-event", &serde_json::from_str(line).unwrap());
@@ -188,10 +193,19 @@ fn makes_a_branch_and_texts_of_the_agents_commits() {
     assert_eq!(desk.json("branch", &["branch", name, "work"])["commits"], 1);
     assert!(git(&["show", "work"]).contains("+more"));
     assert_eq!(git(&["status", "--porcelain"]), "", "the working tree is as it was");
-    assert!(desk.run(&["patch", name, "--stdout"]).succeeds().stdout.contains("+more"));
     let patches = desk.json("patch", &["patch", name, "--output-dir", "out"]);
     assert_eq!(patches["commits"][0]["file"], "out/0001-say-more.patch");
-    assert!(fs::read_to_string(desk.path("project/out/0001-say-more.patch")).unwrap().contains("+more"));
+    git(&["am", "--quiet", "out/0001-say-more.patch"]);
+    assert_eq!(git(&["rev-parse", "HEAD^{tree}"]), git(&["rev-parse", "work^{tree}"]));
+    git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    let pipe = format!(
+        "'{}' patch {name} --base HEAD --stdout | git -c user.name=t -c user.email=t@t am --quiet",
+        program().display()
+    );
+    desk.finish(&mut desk.shell(&pipe)).succeeds();
+    assert_eq!(git(&["log", "-1", "--format=%s"]), "Say more\n");
+    let complaint = desk.run(&["patch", name, "--base", "nonsense"]).complaint();
+    insta::assert_snapshot!(complaint, @"cage: invalid base: `nonsense` is no revision of the repository at `.` and no commit's full hexadecimal name");
 }
 
 #[test]
@@ -211,19 +225,6 @@ fn says_what_creating_would_do_and_copies_folders_beside_the_project() {
     assert_eq!(desk.json("diff", &[&["diff"], &docs[..]].concat())["changes"][0]["path"], "b.md");
     desk.run(&[&["export", "--yes"], &docs[..]].concat()).succeeds();
     assert_eq!(fs::read_to_string(desk.path("docs/b.md")).unwrap(), "b\n");
-}
-
-#[test]
-fn looks_for_what_the_agent_signs_in_with() {
-    let Some(desk) = Desk::with_cage("auth") else { return };
-    let ran = desk.run(&["auth", desk.name(), "--auth-mode", "api_key"]).ends_with(1);
-    assert!(ran.stderr.contains("ANTHROPIC_API_KEY is not set"), "{}", ran.stderr);
-    let mut command = desk.command(&["auth", desk.name(), "--json"]);
-    fs::create_dir(desk.path("project/.claude")).unwrap();
-    fs::write(desk.path("project/.claude/.credentials.json"), r#"{"made":"up"}"#).unwrap();
-    let ran = desk.finish(command.env("HOME", desk.path("project"))).succeeds();
-    schema::check("auth", &serde_json::from_str(&ran.stdout).unwrap());
-    assert_eq!(desk.agent(&["cat", "/home/trustycage/.claude/.credentials.json"]), r#"{"made":"up"}"#);
 }
 
 #[test]
@@ -283,6 +284,31 @@ fn sends_messages_of_each_inward_type() {
     desk.run(&["inbox", name, "task_revision", "--payload-file", file.to_str().unwrap()]).succeeds();
     let inbox = desk.agent(&["cage-poll", "--all"]);
     assert!(inbox.lines().last().unwrap().contains(r#"{"instructions":"it's \"quoted\"\n"}"#), "{inbox}");
+}
+
+#[test]
+fn leaves_alone_what_is_protected_for_one_export() {
+    let Some(desk) = Desk::with_cage("protect") else { return };
+    let name = desk.name();
+    fs::write(desk.path("project/.cageprotect"), "greet\n").unwrap();
+    desk.agent(&[
+        "sh",
+        "-c",
+        "echo more | tee -a README.md >> greet; mkdir docs; echo x | tee docs/a.md > new",
+    ]);
+    let export = ["export", name, "--yes", "--delete", "--protect", "docs/", "--protect", "*.md"];
+    let exported = desk.json("export", &export);
+    assert_eq!(exported["written"], serde_json::json!(["new"]));
+    assert_eq!(fs::read_to_string(desk.path("project/README.md")).unwrap(), "greet\n");
+    assert!(!desk.path("project/docs").exists());
+    let complaint = desk.run(&["export", name, "--yes", "--protect", "!greet"]).complaint();
+    insta::assert_snapshot!(complaint, @"cage: invalid protection: the pattern `!greet` begins with `!`, which would take a protection away");
+    let again = desk.json("export", &["export", name, "--yes"]);
+    assert_eq!(
+        again["written"],
+        serde_json::json!(["README.md", "docs/a.md"]),
+        "the next export knows nothing of it"
+    );
 }
 
 #[test]

@@ -57,6 +57,14 @@ impl Terminal {
         self.tmux(&["send-keys", "-t", "watch", key]);
     }
 
+    /// Types a line.
+    pub(crate) fn line(&self, text: &str) {
+        if !text.is_empty() {
+            self.tmux(&["send-keys", "-t", "watch", "-l", text]);
+        }
+        self.press("Enter");
+    }
+
     /// Waits until the screen is as wanted, and returns it.
     #[track_caller]
     pub(crate) fn until(&self, wanted: impl Fn(&str) -> bool) -> String {

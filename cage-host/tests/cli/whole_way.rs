@@ -12,9 +12,9 @@ use crate::schema;
 use crate::support::image;
 
 /// A scripted API as a program of its own, for the story of `make demo`.
-struct Api {
+pub(crate) struct Api {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 fn root() -> PathBuf {
@@ -23,7 +23,7 @@ fn root() -> PathBuf {
 
 impl Api {
     /// Starts it where containers reach it.
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let server = program().with_file_name("scripted-api");
         assert!(
             server.is_file(),
@@ -46,7 +46,7 @@ impl Api {
     }
 
     /// Gives a command what it signs in with.
-    fn signs_in(&self, command: &mut Command) {
+    pub(crate) fn signs_in(&self, command: &mut Command) {
         command.env("ANTHROPIC_BASE_URL", &self.url).env("ANTHROPIC_API_KEY", "made-up");
     }
 
@@ -58,18 +58,18 @@ impl Api {
 }
 
 /// Puts the story's project on the desk.
-fn sample_project(desk: &Desk) {
+pub(crate) fn sample_project(desk: &Desk) {
     for file in std::fs::read_dir(root().join("examples/sample-project")).unwrap() {
         let file = file.unwrap();
         std::fs::copy(file.path(), desk.path("project").join(file.file_name())).unwrap();
     }
 }
 
-fn answers() -> String {
+pub(crate) fn answers() -> String {
     root().join("examples/answers").to_str().unwrap().to_owned()
 }
 
-fn exported(desk: &Desk) -> String {
+pub(crate) fn exported(desk: &Desk) -> String {
     std::fs::read_to_string(desk.path("project/greet")).unwrap()
 }
 

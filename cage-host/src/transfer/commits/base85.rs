@@ -13,7 +13,7 @@ const ALPHABET: &[u8; 85] =
 
 /// Appends a part of a binary patch: all of a content, whatever was there before.
 pub(super) fn push_literal(text: &mut String, content: &[u8]) {
-    text.push_str(&format!("literal {}\n", content.len()));
+    text.extend(["literal ", &content.len().to_string(), "\n"]);
     for line in compress_to_vec_zlib(content, LEVEL).chunks(LINE_BYTES) {
         text.push(length(line.len()));
         line.chunks(4).for_each(|group| push_group(text, group));
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn breaks_lines_where_git_does() {
-        let noise: Vec<u8> = (0_u32..500).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+        let noise: Vec<u8> = (0_u32..500).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
         let text = literal(&noise);
         let lines: Vec<_> = text.lines().skip(1).filter(|line| !line.is_empty()).collect();
         let (last, full) = lines.split_last().unwrap();

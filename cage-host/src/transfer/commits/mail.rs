@@ -4,6 +4,8 @@
 use std::io;
 use std::time::Instant;
 
+use chrono::{DateTime, Datelike as _, Utc};
+
 use super::super::changes::ChangeKind;
 use super::super::spool::Spool;
 use super::commit_text::Author;
@@ -13,6 +15,9 @@ use super::sieve::AllowedFile;
 
 /// By this line git knows a mail that holds a commit.
 const FIRST_LINE_END: &str = "Mon Sep 17 00:00:00 2001";
+
+/// From this year on git takes no date that is written as in a mail.
+const FIRST_YEAR_UNKNOWN_TO_GIT: i32 = 2100;
 
 /// What stands where a commit has no subject, since git refuses to take one over that has no message.
 const NO_SUBJECT: &str = "(no subject)";
@@ -41,12 +46,13 @@ pub(super) fn write(
 }
 
 fn head(patch: &Patch) -> String {
-    let (id, author, date) = (patch.id(), from(patch.author()), patch.date().instant().to_rfc2822());
+    let (id, author, date) = (patch.id(), from(patch.author()), date(patch.date().instant()));
     let subject = if patch.subject().is_empty() { NO_SUBJECT } else { patch.subject() };
-    let mut text = format!("From {id} {FIRST_LINE_END}\nFrom: {author}\nDate: {date}\n");
-    text.push_str(&format!("Subject: [PATCH] {}\n", in_header(subject)));
-    text.push_str("MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\n");
-    text.push_str("Content-Transfer-Encoding: 8bit\n\n");
+    let subject = in_header(subject);
+    let mut text = format!(
+        "From {id} {FIRST_LINE_END}\nFrom: {author}\nDate: {date}\nSubject: [PATCH] {subject}\n\
+         MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\nContent-Transfer-Encoding: 8bit\n\n"
+    );
     for line in patch.body().lines() {
         let means_more = MEANINGS.iter().any(|meaning| line.starts_with(meaning));
         text.push_str(if means_more { " " } else { "" });
@@ -57,9 +63,18 @@ fn head(patch: &Patch) -> String {
     text
 }
 
+/// Writes a date as mails do, or the way that git understands of any year.
+fn date(date: DateTime<Utc>) -> String {
+    if date.year() < FIRST_YEAR_UNKNOWN_TO_GIT {
+        date.to_rfc2822()
+    } else {
+        format!("@{} +0000", date.timestamp())
+    }
+}
+
 fn from(author: &Author) -> String {
-    let quoted: String = in_header(&author.name).replace('\\', "\\\\").replace('"', "\\\"");
-    format!("\"{quoted}\" <{}>", author.email)
+    let name = in_header(&author.name).replace(['"', '\\'], "'");
+    format!("\"{name}\" <{}>", author.email)
 }
 
 /// Keeps text from being decoded.

@@ -26,12 +26,11 @@ pub(super) fn push_file(
     deadline: Instant,
 ) -> io::Result<()> {
     let (old, new) = (name("a/", file), name("b/", file));
-    text.push_str(&format!("diff --git {old} {new}\n"));
-    push_modes(text, file);
+    text.extend(["diff --git ", &old, " ", &new, "\n", &modes(file)]);
     if file.change.kind == ChangeKind::ModeChanged {
         return Ok(());
     }
-    push_index(text, file);
+    text.push_str(&index(file));
     let contents = (plain_text(file.blobs.old_content, spool), plain_text(file.change.content, spool));
     match (file.change.kind, contents) {
         // Nothing is left to say about a file that is empty.
@@ -59,28 +58,29 @@ pub(super) fn problem(file: &AllowedFile<'_>) -> Option<&'static str> {
     }
 }
 
-fn push_modes(text: &mut String, file: &AllowedFile<'_>) {
+fn modes(file: &AllowedFile<'_>) -> String {
     let before = mode(file.blobs.was == Was::Executable);
     let after = mode(file.change.executable);
-    text.push_str(&match file.change.kind {
+    match file.change.kind {
         ChangeKind::Added => format!("new file mode {after}\n"),
         ChangeKind::Deleted => format!("deleted file mode {before}\n"),
         _ if before != after => format!("old mode {before}\nnew mode {after}\n"),
         _ => String::new(),
-    });
+    }
 }
 
 /// Names both contents in full, which binary patches need.
-fn push_index(text: &mut String, file: &AllowedFile<'_>) {
+fn index(file: &AllowedFile<'_>) -> String {
     let known = file.blobs.old.as_ref().or(file.blobs.new.as_ref());
     let nothing = "0".repeat(known.map_or(0, |id| id.as_str().len()));
     let name = |id: &Option<ObjectId>| id.as_ref().map_or(nothing.clone(), ToString::to_string);
-    text.push_str(&format!("index {}..{}", name(&file.blobs.old), name(&file.blobs.new)));
+    let (old, new) = (name(&file.blobs.old), name(&file.blobs.new));
     let same_mode = (file.blobs.was == Was::Executable) == file.change.executable;
     if file.change.kind == ChangeKind::Modified && same_mode {
-        text.push_str(&format!(" {}", mode(file.change.executable)));
+        format!("index {old}..{new} {}\n", mode(file.change.executable))
+    } else {
+        format!("index {old}..{new}\n")
     }
-    text.push('\n');
 }
 
 fn push_binary(text: &mut String, file: &AllowedFile<'_>, spool: &Spool) -> io::Result<()> {

@@ -140,7 +140,9 @@ fn write(inner: &Inner, patch: &Patch, sieve: &mut Sieve) -> Result<Option<Mail>
     let mut files = sieve.files(patch);
     files.retain(|file| {
         let problem = problem(file);
-        problem.iter().for_each(|problem| sieve.leave_out(file.change, problem));
+        if let Some(problem) = problem {
+            sieve.leave_out(file.change, problem);
+        }
         problem.is_none()
     });
     if files.is_empty() {

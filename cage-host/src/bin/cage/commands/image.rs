@@ -1,5 +1,6 @@
 //! `cage build-image`.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -10,6 +11,9 @@ use crate::context::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{Answer, Page, Progress, Screen};
+
+/// Lines of a step's output that are shown when it fails.
+const LINES_OF_A_FAILURE: usize = 20;
 
 /// Options of `cage build-image`.
 #[derive(Debug, clap::Args)]
@@ -58,10 +62,23 @@ pub(crate) async fn run(args: Args, context: &Context) -> Result<Exit, Failure> 
 pub(super) async fn build(screen: Screen, host: &Host, spec: ImageSpec, tag: &str) -> Result<(), Failure> {
     let progress = Progress::begin(screen, &format!("building {tag} …"));
     let mut build = host.start_build(spec)?;
+    let mut said = VecDeque::new();
     while let Some(event) = build.next().await {
-        match event? {
-            step @ BuildEvent::Step { .. } => progress.step(&step.to_string()),
-            event => progress.detail(&event.to_string()),
+        match event {
+            Ok(step @ BuildEvent::Step { .. }) => {
+                said.clear();
+                progress.step(&step.to_string());
+            }
+            Ok(event) => {
+                said.push_back(event.to_string());
+                said.drain(..said.len().saturating_sub(LINES_OF_A_FAILURE));
+                progress.detail(&event.to_string());
+            }
+            Err(error) => {
+                drop(progress);
+                said.iter().for_each(|line| screen.say(line));
+                return Err(error.into());
+            }
         }
     }
     Ok(())
