@@ -186,7 +186,7 @@ async fn takes_over_authors_and_messages_that_make_no_sense() {
         &["log", "--reverse", "--format=%an <%ae> %ad %s", "--date=short", "main~4..main"],
     );
     insta::assert_snapshot!(log, @r#"
-    'Q' (x), Y <> 1970-01-01 (no subject)
+    Q' (x), Y <> 1970-01-01 (no subject)
     A[2J <a@b> 9999-12-31 (no subject)
     unknown <x> 1970-01-01 (no subject)
     A <a" b> 1970-01-01 (no subject)

@@ -57,6 +57,14 @@ impl Api {
     }
 }
 
+impl Drop for Api {
+    fn drop(&mut self) {
+        // One that was ended already is no matter.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Puts the story's project on the desk.
 pub(crate) fn sample_project(desk: &Desk) {
     for file in std::fs::read_dir(root().join("examples/sample-project")).unwrap() {

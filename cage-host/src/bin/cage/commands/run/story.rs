@@ -82,14 +82,14 @@ impl Story<'_> {
 
     /// Watches until the agent is done and nobody has more for it to do.
     async fn watch_and_decide(&self, outbox: &mut Follower) -> Result<(Ended, Next), Failure> {
+        if self.asks() {
+            // From here on a person's Ctrl-C may not cost what the agent did, wherever it falls.
+            self.context.keep();
+        }
         loop {
             let ended = self.watch(outbox).await?;
-            if self.asks() {
-                // From here on a person's Ctrl-C may not cost what the agent did.
-                self.context.keep();
-            }
             match ending::decide(self, ended).await? {
-                Next::Watch => self.context.destroy_when_interrupted(self.cage.name()),
+                Next::Watch => {}
                 next => return Ok((ended.unwrap_or(Ended::TimedOut), next)),
             }
         }
