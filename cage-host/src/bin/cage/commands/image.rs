@@ -76,7 +76,9 @@ pub(super) async fn build(screen: Screen, host: &Host, spec: ImageSpec, tag: &st
             }
             Err(error) => {
                 drop(progress);
-                said.iter().for_each(|line| screen.say(line));
+                for line in &said {
+                    screen.say(line);
+                }
                 return Err(error.into());
             }
         }
