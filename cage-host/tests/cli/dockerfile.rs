@@ -50,12 +50,13 @@ fn creates_from_an_image_that_it_builds_first() {
 fn leaves_no_cage_and_no_image_of_a_build_that_fails() {
     let Some(desk) = Desk::with_engine("broken-build") else { return };
     let file = write(&desk, "RUN echo what went wrong >&2; exit 3");
-    let before = images();
     let ran = desk.run(&["create", "--dir", ".", "--name", desk.name(), "--dockerfile", &file]).ends_with(1);
     assert!(ran.stderr.contains("Step 2/"), "{}", ran.stderr);
     assert!(ran.stderr.matches("what went wrong").count() >= 3, "the step's own words: {}", ran.stderr);
+    let words = ran.stderr.clone();
+    let tag = words.split_whitespace().find(|word| word.starts_with("cage-dockerfile:")).unwrap();
+    assert_eq!((desk.containers().as_str(), images().contains(tag)), ("", false));
     insta::assert_snapshot!(ran.complaint(), @"cage: the engine refused to build the image: The command '/bin/sh -c echo what went wrong >&2; exit 3' returned a non-zero code: 3");
-    assert_eq!((desk.containers().as_str(), images()), ("", before));
 }
 
 #[test]
