@@ -16,6 +16,22 @@ use crate::error::{Error, RequestError, Result};
 use crate::interactive::Terminal;
 use crate::local::Folders;
 
+/// Since when agents wrote what is in a cage, in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct WrittenSince {
+    /// When the cage itself was created.
+    pub(crate) created: i64,
+    /// For a copy: when the first of the cages was created that it was copied from.
+    pub(crate) copied: Option<i64>,
+}
+
+impl WrittenSince {
+    /// Returns the time before which no agent wrote what is in the cage.
+    pub(crate) fn first(self) -> i64 {
+        self.copied.map_or(self.created, |copied| copied.min(self.created))
+    }
+}
+
 /// What a backend calls a cage: unlike the name it is never used again for another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CageId(String);
@@ -230,12 +246,12 @@ impl Backend {
         }
     }
 
-    /// Returns when a cage was created, in seconds since 1970.
-    pub(crate) async fn created(&self, id: &CageId) -> Result<i64> {
+    /// Returns since when agents wrote into a cage, or into what it was copied from.
+    pub(crate) async fn written_since(&self, id: &CageId) -> Result<WrittenSince> {
         match self {
-            Self::Docker(engine) => engine.container_created(id).await,
-            // An archive of whole seconds would hide what was written within the first one.
-            Self::Embedded(_) => Ok(0),
+            Self::Docker(engine) => engine.written_since(id).await,
+            // An archive of whole seconds would hide what was written within the first one; copies keep the fractions.
+            Self::Embedded(_) => Ok(WrittenSince { created: 0, copied: None }),
         }
     }
 

@@ -27,6 +27,9 @@ pub(crate) const SNAPSHOT_ROLE: &str = "snapshot";
 /// On a snapshot: the settings of the cage that it was made of, as JSON.
 pub(crate) const ORIGIN: &str = "dev.cage.origin";
 
+/// On a copy: when the first of the cages that it was copied from was created, in seconds since 1970.
+pub(crate) const WRITTEN_SINCE: &str = "dev.cage.written-since";
+
 /// On a container that another cage is copied into: the container that is paused meanwhile.
 pub(crate) const PAUSES: &str = "dev.cage.pauses";
 

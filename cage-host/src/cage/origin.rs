@@ -24,6 +24,9 @@ pub(crate) struct Origin {
     pub(crate) network_open: bool,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) labels: BTreeMap<String, String>,
+    /// When the first cage was created from which its files come, in seconds since 1970.
+    #[serde(default)]
+    pub(crate) written_since: i64,
     /// Its extra folders when the copy was made.
     #[serde(default, with = "as_list")]
     pub(crate) folders: Vec<ExtraFolder>,
@@ -32,9 +35,10 @@ pub(crate) struct Origin {
 impl Origin {
     /// Plans a cage of the same settings and with the same folders, which come with its home.
     pub(crate) fn plan(self, name: &str, image: String) -> Result<PlannedCage, RequestError> {
-        let folders = to_label(&self.folders);
+        let (folders, since) = (to_label(&self.folders), self.written_since.to_string());
         let mut plan = self.spec(name, image).plan()?;
         plan.labels.insert(labels::FOLDERS.to_owned(), folders);
+        plan.labels.insert(labels::WRITTEN_SINCE.to_owned(), since);
         Ok(plan)
     }
 
@@ -83,12 +87,14 @@ mod tests {
                 (labels::AUTH_MODE.to_owned(), "gateway".to_owned()),
             ]
             .into(),
+            written_since: 1_700_000_000,
             folders: from_label(r#"[{"place":"docs","dir":"/srv/docs"}]"#),
         };
         let written = serde_json::to_string(&origin).unwrap();
         assert_eq!(serde_json::from_str::<Origin>(&written).unwrap(), origin);
         let plan = origin.plan("other", "cage:latest".to_owned()).unwrap();
         assert_eq!(plan.labels[labels::FOLDERS], r#"[{"place":"docs","dir":"/srv/docs"}]"#);
+        assert_eq!(plan.labels[labels::WRITTEN_SINCE], "1700000000");
         assert_eq!(plan.env, [pair("COLOUR")]);
         assert_eq!((plan.labels["team"].as_str(), plan.labels[labels::NAME].as_str()), ("x", "other"));
         assert_eq!(plan.labels[labels::AUTH_MODE], "gateway");

@@ -1,6 +1,6 @@
 //! A cage seen from within this crate: where it is and how to run something there.
 
-use crate::backend::{Archive, Backend, CageId, Exec, Layout, Running};
+use crate::backend::{Archive, Backend, CageId, Exec, Layout, Running, WrittenSince};
 use crate::cage::{CageName, CageState, FolderName, FolderNote, FolderRecord, NoteKind, Origin, PROJECT};
 use crate::error::Result;
 use crate::interactive::Terminal;
@@ -23,7 +23,8 @@ pub(crate) struct Place {
 /// What is known of a cage that is read without running anything in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Still {
-    /// When the cage was created, in seconds since 1970: nothing older was written in it.
+    /// When the cage, or the first one that it was copied from, was created, in seconds since 1970: nothing older was
+    /// written by an agent.
     pub(crate) since: i64,
 }
 
@@ -54,13 +55,13 @@ impl Place {
 
     /// Has the cage read without running anything in it from here on.
     pub(crate) async fn read_still(mut self) -> Result<Self> {
-        self.still = Some(Still { since: self.created().await? });
+        self.still = Some(Still { since: self.written_since().await?.first() });
         Ok(self)
     }
 
-    /// Returns when the cage was created, in seconds since 1970.
-    pub(crate) async fn created(&self) -> Result<i64> {
-        self.backend.created(&self.id).await
+    /// Returns since when agents wrote into the cage, or into what it was copied from.
+    pub(crate) async fn written_since(&self) -> Result<WrittenSince> {
+        self.backend.written_since(&self.id).await
     }
 
     /// Says whether the cage's programs can be held.

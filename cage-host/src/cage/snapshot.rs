@@ -191,7 +191,7 @@ impl Drop for Hold {
 }
 
 async fn copy_home(from: &Place, to: &Place) -> Result<()> {
-    let since = from.created().await?;
+    let since = from.written_since().await?.first();
     let archive = from.archive("").await?.ok_or(CageError::Gone { operation: FILL })?;
     let home = repack(archive, Still { since });
     let argv = ["sh", "-c", FILL_SCRIPT, "sh", to.layout.home()];

@@ -1,5 +1,6 @@
 //! Folders of a container as archives, which the engine makes whether the container runs or not.
 
+use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, InspectContainerOptions};
 use cage_proto::message::Timestamp;
 use futures_util::StreamExt as _;
@@ -7,7 +8,8 @@ use tokio::time::timeout;
 
 use super::client::{CALL_DEADLINE, Engine};
 use super::error::Blame;
-use crate::backend::{Archive, CageId};
+use crate::backend::{Archive, CageId, WrittenSince};
+use crate::cage::labels;
 use crate::error::{EngineError, Error, Result};
 
 const ARCHIVE: &str = "read the cage's files";
@@ -30,12 +32,18 @@ impl Engine {
         Ok(Some(rest.map(|chunk| chunk.map_err(|error| Blame::from(error).into_error(ARCHIVE))).boxed()))
     }
 
-    /// Returns when a container was created, in seconds since 1970.
-    pub(crate) async fn container_created(&self, id: &CageId) -> Result<i64> {
+    /// Returns since when agents wrote into a container, or into what it was copied from.
+    pub(crate) async fn written_since(&self, id: &CageId) -> Result<WrittenSince> {
         let call = self.docker.inspect_container(id.as_str(), None::<InspectContainerOptions>);
-        let created = self.call("look at the container", call).await?.created;
-        // Without a time that makes sense every file is looked into.
-        let created = created.and_then(|created| created.parse::<Timestamp>().ok());
-        Ok(created.map_or(0, |created| created.instant().timestamp()))
+        Ok(written_since(&self.call("look at the container", call).await?))
     }
+}
+
+pub(super) fn written_since(container: &ContainerInspectResponse) -> WrittenSince {
+    // Without a time that makes sense every file is looked into.
+    let created = container.created.as_ref().and_then(|created| created.parse::<Timestamp>().ok());
+    let created = created.map_or(0, |created| created.instant().timestamp());
+    let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
+    let copied = labels.and_then(|labels| labels.get(labels::WRITTEN_SINCE)?.parse().ok());
+    WrittenSince { created, copied }
 }

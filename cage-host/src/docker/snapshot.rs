@@ -10,6 +10,7 @@ use bollard::query_parameters::{
 };
 use tokio::time::timeout;
 
+use super::archive::written_since;
 use super::client::Engine;
 use super::container::NANO_CPUS_PER_CPU;
 use super::error::Blame;
@@ -32,6 +33,7 @@ impl Engine {
         let call = self.docker.inspect_container(id.as_str(), None::<InspectContainerOptions>);
         let container = self.call("look at the container", call).await?;
         let folders = self.folder_record(id).await?.folders();
+        let written_since = written_since(&container).first();
         let config = container.config.unwrap_or_default();
         let host = container.host_config.unwrap_or_default();
         let mut labels: BTreeMap<_, _> = config.labels.unwrap_or_default().into_iter().collect();
@@ -50,6 +52,7 @@ impl Engine {
             network_open: host.network_mode.as_deref() != Some("none"),
             env: config.env.unwrap_or_default().into_iter().filter_map(pair).collect(),
             labels,
+            written_since,
             folders,
         })
     }

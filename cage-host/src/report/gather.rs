@@ -42,7 +42,7 @@ pub(crate) async fn report(cage: &Cage, project: Option<&Path>) -> Result<RunRep
     let evidence = Evidence {
         cage: cage.name().to_string(),
         taken_at: Utc::now(),
-        created_at: DateTime::from_timestamp(cage.place().created().await?, 0),
+        created_at: DateTime::from_timestamp(cage.place().written_since().await?.created, 0),
         launched_at,
         session,
         outbox,

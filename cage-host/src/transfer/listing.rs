@@ -34,7 +34,8 @@ const FIELDS: usize = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listed {
     pub(super) node: Node,
-    /// Its time has a fraction of a second, which nothing that was unpacked and left alone has.
+    /// Its time has a fraction of a second, which nothing that was unpacked and left alone has; or it is late enough for
+    /// an agent to have written it, in a cage whose files lost their fractions.
     pub(super) touched: bool,
 }
 
@@ -45,11 +46,29 @@ pub(super) struct Listing {
     pub(super) refused: Refused,
 }
 
+impl Listing {
+    /// Has what an agent can have written looked into: an engine that keeps a container as an image drops the fractions
+    /// by which it would be known.
+    fn touch_since(&mut self, since: i64) {
+        for listed in self.entries.values_mut() {
+            listed.touched |= matches!(listed.node, Node::File(stat) if stat.mtime >= since);
+        }
+    }
+}
+
 /// Lists a cage's project.
 pub(super) async fn list(place: &Place) -> Result<Listing> {
     if let Some(still) = place.still() {
         return list_still(place, still).await;
     }
+    let (mut listing, since) = tokio::try_join!(list_running(place), place.written_since())?;
+    if let Some(since) = since.copied {
+        listing.touch_since(since);
+    }
+    Ok(listing)
+}
+
+async fn list_running(place: &Place) -> Result<Listing> {
     let folder = place.folder_path();
     let argv = ["find", &folder, "-mindepth", "1", "-name", ".git", "-prune", "-o", "-printf", FORMAT];
     let mut running = place.exec(Exec::new(LIST, argv, LIST_DEADLINE)).await?;
