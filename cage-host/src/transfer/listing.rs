@@ -61,7 +61,7 @@ pub(super) async fn list(place: &Place) -> Result<Listing> {
     if let Some(still) = place.still() {
         return list_still(place, still).await;
     }
-    let (mut listing, since) = tokio::try_join!(list_running(place), place.written_since())?;
+    let (mut listing, since) = tokio::try_join!(list_running(place), Box::pin(place.written_since()))?;
     if let Some(since) = since.copied {
         listing.touch_since(since);
     }
