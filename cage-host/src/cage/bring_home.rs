@@ -14,8 +14,8 @@ impl Cage {
     /// `.gitignore` files of both sides are respected, as data: a file that only the cage has and either side ignores
     /// is no part of the project. No git runs. Only what differs is read out of the cage.
     ///
-    /// Environments, installed packages and caches are protected, and what a `.cageprotect` at the top of the folder
-    /// names: see [`Changes::protected`].
+    /// Environments, installed packages and caches are protected, and what the folder's `.cageprotect` files name, in
+    /// the syntax and with the reach of `.gitignore` files: see [`Changes::protected`].
     ///
     /// # Errors
     /// - [`RequestError::Project`] when the folder cannot be read, [`IoError`](crate::IoError) when something in it

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use cap_fs_ext::{DirExt as _, FollowSymlinks, OpenOptionsFollowExt as _};
 use cap_std::fs::{Dir, File, OpenOptions, OpenOptionsExt as _};
+use rustix::io::Errno;
 
 use super::safe_path::SafePath;
 
@@ -40,6 +41,13 @@ pub(crate) fn make_folder(root: &Dir, path: &Path, made: &mut Vec<PathBuf>) -> i
         }
         folder.open_dir_nofollow(name)
     })
+}
+
+/// Says whether a folder could not be opened because a link, a file or nothing stands in its place.
+pub(crate) fn is_in_the_way(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::LOOP | Errno::NOTDIR | Errno::NOENT))
+        || error.kind() == io::ErrorKind::NotADirectory
 }
 
 fn walk_down(

@@ -148,8 +148,8 @@ impl Changes {
     }
 
     /// Returns what differs in protected places: environments, installed packages and caches (`venv/`,
-    /// `node_modules/`, `__pycache__/` and their like), and what a `.cageprotect` at the top of the host's folder
-    /// names. None of it is among the changes.
+    /// `node_modules/`, `__pycache__/` and their like), and what the `.cageprotect` files of the host's
+    /// folder name. None of it is among the changes.
     pub fn protected(&self) -> &[ProtectedPath] {
         &self.inner.protected
     }

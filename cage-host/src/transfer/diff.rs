@@ -53,7 +53,7 @@ impl DiffOptions {
         self
     }
 
-    /// Protects what these patterns name, beside what the `.cageprotect` of the folder does, in the same syntax: that of a
+    /// Protects what these patterns name, beside what its `.cageprotect` files do, in the same syntax: that of a
     /// `.gitignore`. One that begins with `!` is refused.
     pub fn protect<P: Into<String>>(mut self, patterns: impl IntoIterator<Item = P>) -> Self {
         self.patterns.extend(patterns.into_iter().map(Into::into));
@@ -78,7 +78,7 @@ impl DiffOptions {
 }
 
 /// A folder of the host.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct HostTree {
     nodes: BTreeMap<SafePath, Node>,
     /// The text of each `.gitignore`.
@@ -98,10 +98,10 @@ pub(crate) async fn diff(place: &Place, dir: &Path, options: DiffOptions) -> Res
     let (cage_rules, spool) = cage_rules(place, &mut host, &listing.entries, spool).await?;
     let host_rules = host.as_rules();
     let mut known = (KnownFolders::default(), KnownFolders::default());
-    let mut differences = compare(&host.nodes, &listing.entries, |path| {
+    let differences = compare(&host.nodes, &listing.entries, |path| {
         host_rules.exclude(path, false, &mut known.0) || cage_rules.exclude(path, false, &mut known.1)
     });
-    let protected = take_protected(&mut differences, &mut host.protection);
+    let (differences, protected) = take_protected(differences, &mut host.protection)?;
 
     let wanted = differences.iter().filter(|d| d.needs_content()).map(|d| d.path.clone()).collect();
     let (received, spool) = fetch(place, wanted, spool).await?;
@@ -120,17 +120,20 @@ pub(crate) async fn diff(place: &Place, dir: &Path, options: DiffOptions) -> Res
 }
 
 /// Takes out what is protected, and counts it by the topmost protected folder.
-fn take_protected(differences: &mut Vec<Difference>, protection: &mut Protection) -> Vec<ProtectedPath> {
+fn take_protected(
+    differences: Vec<Difference>,
+    protection: &mut Protection,
+) -> Result<(Vec<Difference>, Vec<ProtectedPath>)> {
     let mut counts: BTreeMap<SafePath, u64> = BTreeMap::new();
-    differences.retain(|difference| match protection.protecting(&difference.path) {
-        None => true,
-        Some(top) => {
-            *counts.entry(top).or_default() += 1;
-            false
+    let mut rest = Vec::with_capacity(differences.len());
+    for difference in differences {
+        match protection.protecting(&difference.path)? {
+            None => rest.push(difference),
+            Some(top) => *counts.entry(top).or_default() += 1,
         }
-    });
+    }
     let shown = |(path, files): (SafePath, u64)| ProtectedPath { path: sanitize_path(path.as_path()), files };
-    counts.into_iter().map(shown).collect()
+    Ok((rest, counts.into_iter().map(shown).collect()))
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
@@ -145,7 +148,7 @@ fn scan(dir: &Path, options: &DiffOptions) -> Result<HostTree> {
     }
     let root = Dir::open_ambient_dir(dir, ambient_authority()).context("open the folder", dir)?;
     let protection = Protection::with_patterns(&root, dir, !options.protected, &options.patterns)?;
-    let mut tree = HostTree { protection, ..HostTree::default() };
+    let mut tree = HostTree { nodes: BTreeMap::new(), rules: BTreeMap::new(), protection };
     walk(dir, |path, node| {
         if is_rules(&path) && matches!(node, Node::File(stat) if stat.size <= MAX_RULES_BYTES) {
             let file = dir.join(path.as_path());
@@ -194,7 +197,7 @@ async fn cage_rules(
         } else if matches!(listed.node, Node::File(stat) if stat.size <= MAX_RULES_BYTES)
             && wanted.len() < MAX_RULE_FILES
             && !host_rules.exclude(path, false, &mut known)
-            && host.protection.protecting(path).is_none()
+            && host.protection.protecting(path)?.is_none()
         {
             wanted.insert(path.clone());
         }

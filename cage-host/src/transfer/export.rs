@@ -11,7 +11,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use tokio::task::spawn_blocking;
 
-use super::beneath::{open_beneath, open_folder};
+use super::beneath::{is_in_the_way, open_beneath, open_folder};
 use super::changes::{Change, ChangeKind, Changes, Hold};
 use super::conflict::{Conflict, ConflictKind};
 use super::diff::{fingerprint_beneath, same_content};
@@ -162,7 +162,7 @@ impl<'a> Exporter<'a> {
         let mut stage = Stage::new(self.root);
         let mut rest = Vec::new();
         for change in changes.iter().filter(|change| self.options.selection.takes(&change.path)) {
-            match self.step(change) {
+            match self.step(change)? {
                 Step::Write(span) => match stage.write(change, span, &changes.inner.spool) {
                     Err(error) if is_in_the_way(&error) => self.leave_out(change, IN_THE_WAY),
                     Err(error) => return Err(not_staged(error, target.join(change.path()))),
@@ -187,13 +187,17 @@ impl<'a> Exporter<'a> {
     }
 
     /// Decides about one change; nothing is written yet.
-    fn step(&mut self, change: &Change) -> Step {
+    fn step(&mut self, change: &Change) -> Result<Step> {
         if let Err(hold) = self.options.allows(change) {
-            return Step::LeaveOut(hold.to_string());
+            return Ok(Step::LeaveOut(hold.to_string()));
         }
-        if self.protection.protecting(&change.path).is_some() {
-            return Step::LeaveOut("the folder's `.cageprotect` names it".to_owned());
+        if self.protection.protecting(&change.path)?.is_some() {
+            return Ok(Step::LeaveOut("the folder's `.cageprotect` names it".to_owned()));
         }
+        Ok(self.step_unprotected(change))
+    }
+
+    fn step_unprotected(&self, change: &Change) -> Step {
         match (change.kind, change.content) {
             (ChangeKind::Added | ChangeKind::Modified, Some(span)) => self.step_write(change, span),
             (ChangeKind::Added | ChangeKind::Modified, None) => {
@@ -326,14 +330,6 @@ fn delete(change: &Change, root: &Dir) -> io::Result<Outcome> {
 }
 
 const IN_THE_WAY: &str = "a link, or something else that is no folder or file, stands in its way";
-
-/// What opening a folder answers where a link or a file stands.
-fn is_in_the_way(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let errno = Errno::from_io_error(error);
-    matches!(errno, Some(Errno::LOOP | Errno::NOTDIR | Errno::NOENT))
-        || error.kind() == io::ErrorKind::NotADirectory
-}
 
 /// Says what a failure before the first replacement means for the folder.
 fn not_staged(error: io::Error, path: PathBuf) -> crate::Error {

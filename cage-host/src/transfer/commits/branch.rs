@@ -50,7 +50,7 @@ impl BranchOptions {
         self
     }
 
-    /// Takes environments, installed packages and caches too; what a `.cageprotect` names stays out.
+    /// Takes environments, installed packages and caches too; what a `.cageprotect` file names stays out.
     pub fn protected(mut self, protected: bool) -> Self {
         self.allowed.protected = protected;
         self
@@ -179,7 +179,7 @@ fn write_stream(
 ) -> Result<Written> {
     let mut commits = Vec::new();
     for patch in &inner.list {
-        let files = sieve.files(patch);
+        let files = sieve.files(patch)?;
         if !files.is_empty() {
             commits.push(Allowed { patch, files });
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::changes::{Change, Hold};
 use super::super::compare::hold;
 use super::super::fetch::read_output;
-use super::super::protect::Protection;
+use super::super::protect::filled_by_tools;
 use super::super::receive::MAX_FILE_BYTES;
 use super::super::refused::Refused;
 use super::super::spool::{Span, Spool};
@@ -192,7 +192,6 @@ fn assemble(
     std::io::Read::read_to_end(&mut spool.reader(*span), &mut object)
         .context("read a temporary file in", &std::env::temp_dir())?;
     refused.extend(commit.refused);
-    let mut protection = Protection::of_folders();
     let blobs = |file: &RawFile| Blobs {
         was: file.was,
         old: file.old.clone(),
@@ -203,19 +202,14 @@ fn assemble(
         id: commit.id,
         text: commit_text::parse(&object),
         blobs: commit.files.iter().map(blobs).collect(),
-        files: commit.files.into_iter().map(|file| change(file, sizes, objects, &mut protection)).collect(),
+        files: commit.files.into_iter().map(|file| change(file, sizes, objects)).collect(),
     })
 }
 
-fn change(
-    file: RawFile,
-    sizes: &HashMap<ObjectId, u64>,
-    objects: &HashMap<ObjectId, Span>,
-    protection: &mut Protection,
-) -> Change {
+fn change(file: RawFile, sizes: &HashMap<ObjectId, u64>, objects: &HashMap<ObjectId, Span>) -> Change {
     let size = file.new.as_ref().and_then(|id| sizes.get(id)).copied().unwrap_or_default();
     let content = file.new.as_ref().and_then(|id| objects.get(id)).copied();
-    let protected = || protection.protecting(&file.path).map(|_| Hold::Protected);
+    let protected = || filled_by_tools(&file.path).map(|_| Hold::Protected);
     let hold = file.hold.or_else(|| hold(&file.path, size)).or_else(protected);
     let unreadable = hold.is_none() && file.new.is_some() && content.is_none();
     Change {

@@ -39,7 +39,7 @@ impl MailOptions {
         self
     }
 
-    /// Takes environments, installed packages and caches too; what a `.cageprotect` names stays out.
+    /// Takes environments, installed packages and caches too; what a `.cageprotect` file names stays out.
     pub fn protected(mut self, protected: bool) -> Self {
         self.0.protected = protected;
         self
@@ -71,7 +71,7 @@ impl Patches {
     /// rest itself; what is held back, links and submodules are left out. Lines of a message that git would take for a
     /// patch are indented. Contents that are no plain text, also those with a carriage return, become binary patches.
     ///
-    /// `repo` is the folder that the cage's project belongs to: its `.cageprotect` counts, and where it lies below the
+    /// `repo` is the folder that the cage's project belongs to: its `.cageprotect` files count, and where it lies below the
     /// top of a repository, the paths do. It may be in no repository.
     ///
     /// ```no_run
@@ -88,7 +88,7 @@ impl Patches {
     ///
     /// # Errors
     /// [`IoError`](crate::IoError) when git cannot be run or the folder cannot be read,
-    /// [`RequestError::Invalid`](crate::RequestError::Invalid) when its `.cageprotect` is too large.
+    /// [`RequestError::Invalid`](crate::RequestError::Invalid) when one of its `.cageprotect` files is too large.
     pub async fn series(&self, repo: impl AsRef<Path>, options: MailOptions) -> Result<Series> {
         let prefix = HostGit::new(repo.as_ref()).prefix().await?.unwrap_or_default();
         let sieve = Sieve::new(repo.as_ref(), &prefix, options.0)?;
@@ -101,7 +101,8 @@ impl Series {
     ///
     /// # Errors
     /// - [`CageError::TooMuch`] when it would have more than 512 MiB.
-    /// - [`IoError`](crate::IoError) when a temporary file cannot be read.
+    /// - [`RequestError::Invalid`](crate::RequestError::Invalid) when a `.cageprotect` below the folder is too large.
+    /// - [`IoError`](crate::IoError) when one cannot be read, or a temporary file.
     /// - [`EngineError`] when the runtime shuts down meanwhile.
     pub async fn next(&mut self) -> Result<Option<Mail>> {
         while self.next < self.inner.list.len() {
@@ -137,7 +138,7 @@ impl Series {
 }
 
 fn write(inner: &Inner, patch: &Patch, sieve: &mut Sieve) -> Result<Option<Mail>> {
-    let mut files = sieve.files(patch);
+    let mut files = sieve.files(patch)?;
     files.retain(|file| {
         let problem = problem(file);
         if let Some(problem) = problem {

@@ -38,7 +38,7 @@ pub(super) struct Sieve {
 }
 
 impl Sieve {
-    /// Reads the `.cageprotect` of a folder.
+    /// Respects the `.cageprotect` files of a folder.
     pub(super) fn new(dir: &Path, prefix: &[u8], allowance: Allowance) -> Result<Self> {
         let root = Dir::open_ambient_dir(dir, ambient_authority()).context("open the folder", dir)?;
         let protection = Protection::of(&root, dir, false)?;
@@ -46,22 +46,22 @@ impl Sieve {
     }
 
     /// Returns the files of a commit that are taken over, and notes the others.
-    pub(super) fn files<'a>(&mut self, patch: &'a Patch) -> Vec<AllowedFile<'a>> {
+    pub(super) fn files<'a>(&mut self, patch: &'a Patch) -> Result<Vec<AllowedFile<'a>>> {
         let files = patch.files.iter().zip(&patch.blobs);
-        files.filter_map(|(change, blobs)| self.file(change, blobs)).collect()
+        files.filter_map(|(change, blobs)| self.file(change, blobs).transpose()).collect()
     }
 
-    fn file<'a>(&mut self, change: &'a Change, blobs: &'a Blobs) -> Option<AllowedFile<'a>> {
+    fn file<'a>(&mut self, change: &'a Change, blobs: &'a Blobs) -> Result<Option<AllowedFile<'a>>> {
         if let Err(hold) = self.allowance.check(change) {
             self.leave_out(change, &hold.to_string());
-        } else if self.protection.protecting(&change.path).is_some() {
+        } else if self.protection.protecting(&change.path)?.is_some() {
             self.leave_out(change, "the folder's `.cageprotect` names it");
         } else if let Ok(path) = SafePath::new(&[&self.prefix, change.path.as_bytes()].concat()) {
-            return Some(AllowedFile { path, change, blobs });
+            return Ok(Some(AllowedFile { path, change, blobs }));
         } else {
             self.leave_out(change, "its path in the repository is too long");
         }
-        None
+        Ok(None)
     }
 
     /// Notes a file that is not taken over.
