@@ -102,7 +102,7 @@ printf '\033[2J' >> claude-stream.log"#;
     let salvage = cage.salvage(tempfile::tempdir().unwrap().path()).await.unwrap();
     let told: Vec<_> = salvage.outbox.iter().map(|message| tell(&message.content)).collect();
     let bad = "malformed";
-    assert_eq!(told, [bad, bad, bad, "1", "2", "3", bad], "{:?}", salvage.outbox);
+    assert_eq!(told, [bad, bad, "oversize", "1", "2", "3", bad], "{:?}", salvage.outbox);
     assert!(matches!(&salvage.inbox[..], [revision] if tell(&revision.content) == "revision"));
     assert!(
         salvage.log_tail.starts_with("line ")
@@ -118,7 +118,9 @@ fn tell(content: &Content) -> String {
             Payload::TaskRevision(_) => "revision".to_owned(),
             other => format!("{other:?}"),
         },
-        _ => "malformed".to_owned(),
+        Content::Malformed(_) => "malformed".to_owned(),
+        Content::Oversize => "oversize".to_owned(),
+        other => format!("{other:?}"),
     }
 }
 

@@ -132,7 +132,7 @@ impl Found {
                 return self.keep(bytes.len()).map(|()| drop(self.hidden.insert(path, bytes)));
             }
             Ok(bytes) => self.keep(bytes.len()).map(|()| parse(name.to_str(), &bytes))?,
-            Err(why) => Content::Malformed(why),
+            Err(instead) => instead,
         };
         if !hidden && name.as_encoded_bytes().ends_with(b".json") {
             self.mailboxes[mailbox].insert(sanitize_path(Path::new(name)), content);
@@ -140,20 +140,20 @@ impl Found {
         Ok(())
     }
 
-    /// Returns the content of a file, or why it is no message.
-    fn content(&self, entry: &mut ArchiveEntry<'_>) -> Result<Result<Vec<u8>, String>> {
+    /// Returns the content of a file, or what it is instead of a message.
+    fn content(&self, entry: &mut ArchiveEntry<'_>) -> Result<Result<Vec<u8>, Content>> {
         let kind = entry.header().entry_type();
         if kind.is_hard_link() {
             let target = entry.link_name_bytes();
             let target = target.as_deref().and_then(|name| name.strip_prefix(b".cage/"));
             let bytes = target.and_then(|name| self.hidden.get(&SafePath::new(name).ok()?));
-            return Ok(bytes.cloned().ok_or_else(|| "a second name of another file".to_owned()));
+            return Ok(bytes.cloned().ok_or_else(|| malformed("a second name of another file")));
         }
         if !kind.is_file() {
-            return Ok(Err("not a regular file".to_owned()));
+            return Ok(Err(malformed("not a regular file")));
         }
         let bytes = read_small(entry, MESSAGE_BYTES_MAX)?;
-        Ok(bytes.ok_or_else(|| format!("larger than {MESSAGE_BYTES_MAX} bytes")))
+        Ok(bytes.ok_or(Content::Oversize))
     }
 
     fn keep(&mut self, bytes: usize) -> Result<()> {
@@ -197,10 +197,14 @@ impl Found {
 fn parse(name: Option<&str>, bytes: &[u8]) -> Content {
     let named = name.is_some_and(|name| name.parse::<EntryName>().is_ok());
     match Envelope::parse(bytes) {
-        _ if !named => Content::Malformed("the name is no time stamp".to_owned()),
+        _ if !named => malformed("the name is no time stamp"),
         Ok(message) => Content::Message(Box::new(message)),
-        Err(error) => Content::Malformed(sanitize(&error.to_string())),
+        Err(error) => malformed(&sanitize(&error.to_string())),
     }
+}
+
+fn malformed(why: &str) -> Content {
+    Content::Malformed(why.to_owned())
 }
 
 fn messages(files: BTreeMap<String, Content>) -> Vec<SalvagedMessage> {
