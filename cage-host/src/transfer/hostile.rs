@@ -6,11 +6,12 @@
 mod corpus;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -44,6 +45,12 @@ const FLOOD_ENTRIES: usize = 100_000;
 const MEASURE: &str = "CAGE_MEASURE_MEMORY";
 const PEAK: &str = "peak-kib:";
 
+/// What an archive tries to write outside of everything.
+const OUTSIDE: &str = "/tmp/cage-canary-evil";
+
+/// Fewest archives of the corpus.
+const MIN_ARCHIVES: usize = 60;
+
 /// A folder with a target and, beside it, what must not change.
 struct Scene {
     root: tempfile::TempDir,
@@ -73,6 +80,7 @@ impl Scene {
             BTreeSet::from(["canary".into(), "target".into()]),
             "{case}: something lies beside the target"
         );
+        assert!(!Path::new(OUTSIDE).exists(), "{case}: wrote {OUTSIDE}");
     }
 }
 
@@ -125,6 +133,7 @@ fn added(path: &SafePath, content: super::spool::Span) -> Change {
 
 #[tokio::test]
 async fn survives_every_hostile_archive_and_reports_each_attempt() {
+    assert!(corpus().len() >= MIN_ARCHIVES, "{}", corpus().len());
     for (case, archive, expect) in corpus() {
         let begun = Instant::now();
         let scene = Scene::new();
@@ -177,15 +186,18 @@ fn survives_floods() {
     report_peak();
 }
 
-/// Runs both tests above in a process that does nothing else, since memory is counted per process.
+/// Runs both tests above in a process that does nothing else.
+fn run_alone(mut command: Command) -> Output {
+    command.args(["transfer::hostile::survives_", "--nocapture", "--test-threads=1"]).env(MEASURE, "1");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    output
+}
+
+/// Memory is counted per process.
 #[test]
 fn reads_every_hostile_archive_within_64_mib() {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["transfer::hostile::survives_", "--nocapture", "--test-threads=1"])
-        .env(MEASURE, "1")
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{output:?}");
+    let output = run_alone(Command::new(std::env::current_exe().unwrap()));
     let printed = String::from_utf8(output.stdout).unwrap();
     let peaks: Vec<u64> = printed
         .split(PEAK)
@@ -194,6 +206,26 @@ fn reads_every_hostile_archive_within_64_mib() {
         .collect();
     assert_eq!(peaks.len(), 2, "{printed}");
     assert!(peaks.iter().all(|kib| *kib < MAX_MEMORY_KIB), "{peaks:?} KiB");
+}
+
+/// The only program that is started is the one that reads them.
+#[test]
+fn executes_nothing_of_any_hostile_archive() {
+    if Command::new("strace").arg("--version").output().is_err() {
+        assert!(
+            std::env::var_os("CAGE_REQUIRE_DOCKER").is_none(),
+            "this test cannot be skipped here: no `strace`"
+        );
+        eprintln!("SKIPPED: no `strace`");
+        return;
+    }
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let mut strace = Command::new("strace");
+    strace.args(["--follow-forks", "--trace=execve,execveat", "--output"]).arg(log.path());
+    strace.arg(std::env::current_exe().unwrap());
+    run_alone(strace);
+    let log = fs::read_to_string(log.path()).unwrap();
+    assert_eq!(log.matches("exec").count(), 1, "{log}");
 }
 
 /// Prints the largest memory that this process has had, if it was started to measure that.
@@ -214,6 +246,83 @@ async fn shows_every_refused_path_sanitized() {
             assert!(!refused.path.chars().any(char::is_control), "{case}: {refused:?}");
         }
     }
+}
+
+/// By its path and why, each in the form in which it is shown to people.
+#[test]
+fn names_every_attempt() {
+    let mut lines = String::new();
+    for (case, archive, _) in corpus() {
+        match receive(&archive[..], &wanted(), SMALL, &mut Spool::new().unwrap()) {
+            Ok(received) => {
+                for refused in received.refused.shown() {
+                    writeln!(lines, "{case} | {} | {}", refused.path, refused.reason).unwrap();
+                }
+            }
+            Err(error) => writeln!(lines, "{case} | {}", error.to_string().lines().next().unwrap()).unwrap(),
+        }
+    }
+    insta::assert_snapshot!(lines, @r"
+    absolute path | /tmp/cage-canary-evil | the path is absolute
+    parent path | ../canary/evil | the path holds a `.`, a `..` or an empty component
+    parent path behind a folder | dir/../../canary/evil | the path holds a `.`, a `..` or an empty component
+    dot path | ./good.txt | the path holds a `.`, a `..` or an empty component
+    empty path |  | the path is empty
+    only dots | .. | the path holds a `.`, a `..` or an empty component
+    doubled slash | dir//ok.txt | the path holds a `.`, a `..` or an empty component
+    trailing slash | dir/ok.txt/ | the path holds a `.`, a `..` or an empty component
+    backslash path | ..\canary\evil | it was not asked for
+    escape sequence | \u{1b}[2Jevil | it was not asked for
+    bytes that are no text | ��� | it was not asked for
+    line feed | a\nb | it was not asked for
+    not asked for | other.txt | it was not asked for
+    git hook | .git/hooks/post-checkout | it was not asked for
+    long name that leaves | ../../evil | the path holds a `.`, a `..` or an empty component
+    long name without end | aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa… | the path or a part of it is too long
+    long name with a NUL inside | good.txt\u{0}/../../evil | the path holds a NUL
+    two long names | ../two | the path holds a `.`, a `..` or an empty component
+    symbolic link out | dir/ok.txt | it is no regular file but a symbolic link
+    symbolic link up | dir/ok.txt | it is no regular file but a symbolic link
+    hard link out | dir/ok.txt | it is no regular file but a hard link
+    hard link to a wanted file | dir/ok.txt | it is no regular file but a hard link
+    FIFO | dir/ok.txt | it is no regular file but a FIFO
+    character device | dir/ok.txt | it is no regular file but a device
+    block device | dir/ok.txt | it is no regular file but a device
+    folder for a file | dir/ok.txt | it is no regular file but a folder
+    sparse file | dir/ok.txt | it is no regular file but something unknown
+    contiguous file | dir/ok.txt | it is no regular file but something unknown
+    long link name | dir/ok.txt | it is no regular file but an extension
+    unknown kind | dir/ok.txt | it is no regular file but something unknown
+    link first, then a file through it | dir | it is no regular file but a symbolic link
+    extended header that renames | x | it is no regular file but an extension
+    global header that renames | x | it is no regular file but an extension
+    same file twice | good.txt | it came twice
+    file over the limit | dir/ok.txt | it has 1001 bytes, at most 1000 are taken
+    size without content | the cage gave an answer that makes no sense to read files of the project: unexpected end of file
+    enormous size | the cage gave an answer that makes no sense to read files of the project: unexpected EOF during skip
+    long name of enormous size | the cage gave an answer that makes no sense to read files of the project: unexpected EOF during skip
+    wrong checksum | the cage gave an answer that makes no sense to read files of the project: numeric field was not a number: 9006145 when getting cksum for good.txt
+    cut in the middle of a file | the cage gave an answer that makes no sense to read files of the project: unexpected end of file
+    no archive at all | the cage gave an answer that makes no sense to read files of the project: numeric field was not a number: f /
+    more bytes than the limit | the cage sent more than 2147483648 bytes while the host wanted to read files of the project
+    drive letter | C:\evil | it was not asked for
+    percent-coded parent | %2e%2e/canary/evil | it was not asked for
+    look-alike dots | ․․/canary/evil | it was not asked for
+    home of the shell | ~/evil | it was not asked for
+    variable of the shell | $HOME/evil | it was not asked for
+    option | --checkpoint-action=exec=evil | it was not asked for
+    current folder | . | the path holds a `.`, a `..` or an empty component
+    root | / | the path is absolute
+    wanted folder itself | dir | it was not asked for
+    dot behind a folder | dir/./ok.txt | the path holds a `.`, a `..` or an empty component
+    other case | GOOD.TXT | it was not asked for
+    trailing blank | good.txt  | it was not asked for
+    reversed text | \u{202e}txt.doog | it was not asked for
+    link out before the file | good.txt | it is no regular file but a symbolic link
+    hard link before the file | good.txt | it is no regular file but a hard link
+    FIFO before the file | good.txt | it is no regular file but a FIFO
+    folder before the file | good.txt | it is no regular file but a folder
+    ");
 }
 
 /// What lies in a target, and how it gets there.

@@ -9,11 +9,14 @@ use crate::sanitize::sanitize_path;
 /// Refusals kept one by one; of more only the number is kept, so that a hostile cage cannot fill the memory.
 const MAX_KEPT: usize = 1_000;
 
+/// Bytes kept of a path; the end of a longer one says nothing more.
+const MAX_PATH_BYTES: usize = 256;
+
 /// Something that was refused, in text that is safe to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RefusedPath {
-    /// The path as the cage gave it, sanitized.
+    /// The path as the cage gave it, sanitized; of a long one the first 256 bytes and `…`.
     pub path: String,
     /// Why it was refused.
     pub reason: String,
@@ -29,7 +32,11 @@ pub(crate) struct Refused {
 impl Refused {
     pub(crate) fn add(&mut self, path: &[u8], reason: impl Display) {
         if self.kept.len() < MAX_KEPT {
-            let path = sanitize_path(Path::new(std::ffi::OsStr::from_bytes(path)));
+            let (path, more) = path.split_at(path.len().min(MAX_PATH_BYTES));
+            let mut path = sanitize_path(Path::new(std::ffi::OsStr::from_bytes(path)));
+            if !more.is_empty() {
+                path.push('…');
+            }
             self.kept.push(RefusedPath { path, reason: reason.to_string() });
         } else {
             self.uncounted += 1;

@@ -2,6 +2,7 @@
 
 use tar::EntryType;
 
+use super::OUTSIDE;
 use crate::transfer::receive::Limits;
 
 pub(super) const WANTED: [&str; 2] = ["good.txt", "dir/ok.txt"];
@@ -123,7 +124,7 @@ fn paths() -> Vec<Case> {
     let one = Expect::Refused(1);
     let file = |name: &[u8]| evil().file(name).good().end();
     vec![
-        ("absolute path", file(b"/tmp/cage-canary-evil"), one),
+        ("absolute path", file(OUTSIDE.as_bytes()), one),
         ("parent path", file(b"../canary/evil"), one),
         ("parent path behind a folder", file(b"dir/../../canary/evil"), one),
         ("dot path", file(b"./good.txt"), one),
