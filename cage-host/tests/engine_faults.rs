@@ -5,7 +5,7 @@
 
 mod support;
 
-use cage_host::{Cage, CageError, CageSpec, CageState, EngineError, Error, Host, Network, Result};
+use cage_host::{Cage, CageError, CageSpec, CageState, EngineError, Error, Host, Network, Result, Select};
 use rustix::process::Signal;
 use support::engine::PrivateEngine;
 use support::numbers::{docker, error, expect, send, send_meanwhile};
@@ -23,6 +23,8 @@ async fn stands_an_engine_that_stops_dies_comes_back_and_has_no_room() {
     leaves_nothing_when_the_engine_has_no_room(&engine, &host).await;
     leaves_nothing_when_there_is_no_room_for_a_copy(&engine, &host, &cage).await;
     gives_up_on_an_engine_that_stays_stopped(&engine, &host, &cage).await;
+    tells_of_a_cage_that_an_engine_took_down_with_it_and_goes_on_after_its_start(&mut engine, &cage).await;
+    goes_on_when_a_cage_is_started_soon_after_its_engine(&mut engine, &cage).await;
     cage.destroy().await.unwrap();
     assert!(host.list().await.unwrap().is_empty());
     engine.stop().await;
@@ -80,16 +82,52 @@ async fn gives_up_on_an_engine_that_stays_stopped(engine: &PrivateEngine, host: 
     send(Some(engine.endpoint()), cage, 164, 164);
     expect(&mut follower, 164, 164).await;
     engine.signal(Signal::STOP);
+    let project = tempfile::tempdir().unwrap();
     tokio::time::pause();
     let spec = CageSpec::empty("late").image(image());
     assert_timed_out("create", host.create(spec).await);
     assert_timed_out("list", host.list().await);
     assert_timed_out("gc", host.gc().await);
     assert_timed_out("find", host.cage("engine").await);
-    assert_timed_out("diff", cage.diff("/tmp").await);
+    assert_timed_out("diff", cage.diff(project.path()).await);
     assert_timed_out("follow", Err::<(), _>(error(&mut follower).await));
     tokio::time::resume();
     engine.signal(Signal::CONT);
+}
+
+/// Here the follower is told in the end, and the next one goes on where it was.
+async fn tells_of_a_cage_that_an_engine_took_down_with_it_and_goes_on_after_its_start(
+    engine: &mut PrivateEngine,
+    cage: &Cage,
+) {
+    let mut follower = cage.outbox().follow().await.unwrap();
+    send(Some(engine.endpoint()), cage, 165, 167);
+    expect(&mut follower, 165, 166).await;
+    engine.without_live_restore();
+    // The container outlives the killed engine, until the next one ends it.
+    engine.restart().await;
+    expect(&mut follower, 167, 167).await;
+    insta::assert_snapshot!(error(&mut follower).await, @"the cage is stopped or paused, cannot follow the outbox; start its container, or destroy it and create it again");
+    cage.start().await.unwrap();
+    let mut follower = cage.outbox().follow().await.unwrap();
+    send(Some(engine.endpoint()), cage, 168, 170);
+    expect(&mut follower, 168, 170).await;
+}
+
+/// Here the same follower goes on.
+async fn goes_on_when_a_cage_is_started_soon_after_its_engine(engine: &mut PrivateEngine, cage: &Cage) {
+    let mut follower = cage.outbox().follow().await.unwrap();
+    send_meanwhile(Some(engine.endpoint()), cage, 171, 400);
+    expect(&mut follower, 171, 175).await;
+    engine.end_and_start().await;
+    assert_eq!(cage.state().await.unwrap(), CageState::Stopped);
+    cage.start().await.unwrap();
+    // The agent was ended in the middle of its work.
+    let listing = cage.outbox().list(Select::all()).await.unwrap();
+    let sent = u32::try_from(listing.entries.len()).unwrap();
+    assert!((175..=400).contains(&sent), "{sent}");
+    send(Some(engine.endpoint()), cage, sent + 1, sent + 3);
+    expect(&mut follower, 176, sent + 3).await;
 }
 
 fn assert_timed_out<T: std::fmt::Debug>(call: &str, result: Result<T>) {

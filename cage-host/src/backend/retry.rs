@@ -34,12 +34,14 @@ pub(crate) enum End {
 #[derive(Debug)]
 pub(crate) struct Retry {
     alive: Instant,
+    /// Since when the cage was seen to be stopped or paused: an engine that was down before it is no part of that time.
+    stopped: Option<Instant>,
     pause: Duration,
 }
 
 impl Retry {
     pub(crate) fn new() -> Self {
-        Self { alive: Instant::now(), pause: RETRY_FIRST }
+        Self { alive: Instant::now(), stopped: None, pause: RETRY_FIRST }
     }
 
     /// Takes note of a sign of life.
@@ -51,12 +53,21 @@ impl Retry {
     pub(crate) async fn after(&mut self, end: End) -> Result<Option<()>> {
         match end {
             End::Consumer => return Ok(None),
-            End::Lost(ref error) if self.alive.elapsed() < patience(error) => {}
+            End::Lost(ref error) if self.is_patient(error) => {}
             End::Lost(error) | End::Failed(error) => return Err(error),
         }
         sleep(self.pause).await;
         self.pause = (self.pause * 2).min(RETRY_LONGEST);
         Ok(Some(()))
+    }
+
+    /// Says whether connecting is tried again although this stands in the way.
+    fn is_patient(&mut self, error: &Error) -> bool {
+        if let Error::Cage(CageError::NotRunning { .. }) = error {
+            return self.stopped.get_or_insert_with(Instant::now).elapsed() < RESTART_FOR;
+        }
+        self.stopped = None;
+        self.alive.elapsed() < RETRY_FOR
     }
 }
 
@@ -86,10 +97,35 @@ impl End {
     }
 }
 
-/// Returns how long connecting is tried again when this stands in the way.
-fn patience(error: &Error) -> Duration {
-    match error {
-        Error::Cage(CageError::NotRunning { .. }) => RESTART_FOR,
-        _ => RETRY_FOR,
+#[cfg(test)]
+mod tests {
+    use tokio::time::advance;
+
+    use super::*;
+
+    fn lost() -> End {
+        End::Lost(EngineError::Lost { operation: "look", reason: String::new() }.into())
+    }
+
+    fn stopped() -> End {
+        End::Lost(CageError::NotRunning { operation: "look" }.into())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_for_a_stopped_cage_from_when_it_was_seen_and_not_from_when_the_engine_went_away() {
+        let mut retry = Retry::new();
+        retry.after(lost()).await.unwrap();
+        advance(RESTART_FOR * 2).await;
+        retry.after(stopped()).await.unwrap();
+        advance(RESTART_FOR).await;
+        assert!(retry.after(stopped()).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gives_up_on_an_engine_that_stays_away() {
+        let mut retry = Retry::new();
+        retry.after(lost()).await.unwrap();
+        advance(RETRY_FOR).await;
+        assert!(retry.after(lost()).await.is_err());
     }
 }

@@ -16,11 +16,32 @@ use super::{image, skip};
 /// Longest time for an engine to answer or to end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs the rest with a small disk at `$1` and a `/run` of its own, where engines find each other's parts.
+/// Runs the rest with a small disk of the kind `$1` at `$2` and a `/run` of its own, where engines find each other's
+/// parts.
 ///
 /// A second start enters the namespace of the first: the containers of the killed engine live on in it.
-const ON_A_SMALL_DISK: &str = r#"mount -t tmpfs -o size=1200m cage-test "$1" && mount -t tmpfs cage-test /run || exit 99
-shift; exec "$@""#;
+const ON_A_SMALL_DISK: &str = r#"set -e
+if [ "$1" = tmpfs ]; then
+    mount -t tmpfs -o size=1200m cage-test "$2"
+else
+    mount -t tmpfs -o size=2g cage-test "$2"
+    truncate -s 1900M "$2/image"
+    "mkfs.$1" -q "$2/image"
+    mount -o loop "$2/image" "$2"
+fi
+mount -t tmpfs cage-test /run
+shift 2; exec "$@""#;
+
+/// The file system that an engine keeps containers on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Disk {
+    /// In memory.
+    Plain,
+    /// One that can limit each container.
+    Btrfs,
+    /// One that could limit each container if it had been mounted for that.
+    Xfs,
+}
 
 /// A running `dockerd` that nobody else uses.
 pub(crate) struct PrivateEngine {
@@ -29,20 +50,42 @@ pub(crate) struct PrivateEngine {
     /// Keeps the namespace while no engine runs in it.
     keeper: Child,
     engine: Child,
+    disk: Disk,
+    /// Whether containers go on while no engine runs.
+    live_restore: bool,
 }
 
 impl PrivateEngine {
     /// Starts it and gives it the image; says loudly if that cannot be done here.
     pub(crate) async fn start() -> Option<Self> {
-        let there = Command::new("dockerd").arg("--version").output().is_ok_and(|done| done.status.success());
-        if !there || !rustix::process::geteuid().is_root() {
+        Self::start_on(Disk::Plain).await
+    }
+
+    /// Like [`PrivateEngine::start`], on any kind of disk.
+    pub(crate) async fn start_on(disk: Disk) -> Option<Self> {
+        let engine = Self::start_empty_on(disk).await?;
+        engine.load_image();
+        Some(engine)
+    }
+
+    /// Like [`PrivateEngine::start_on`], without an image.
+    pub(crate) async fn start_empty_on(disk: Disk) -> Option<Self> {
+        let look = r#"command -v "$1""#;
+        let has = |program: &str| {
+            let looked = Command::new("sh").args(["-c", look, "sh", program]).output();
+            looked.is_ok_and(|output| output.status.success())
+        };
+        if !has("dockerd") || !rustix::process::geteuid().is_root() {
             return skip("an engine of its own needs root and `dockerd`");
         }
+        if disk != Disk::Plain && !has(&format!("mkfs.{}", disk.file_system())) {
+            return skip("disks with quotas need `mkfs.btrfs` and `mkfs.xfs`");
+        }
         let folder = tempfile::tempdir().unwrap();
-        let disk = folder.path().join("disk");
-        std::fs::create_dir(&disk).unwrap();
+        std::fs::create_dir(folder.path().join("disk")).unwrap();
         let mut keeper = AsyncCommand::new("unshare");
-        keeper.args(["--mount", "--net", "sh", "-c", ON_A_SMALL_DISK, "sh"]).arg(&disk);
+        keeper.args(["--mount", "--net", "sh", "-c", ON_A_SMALL_DISK, "sh", disk.file_system()]);
+        keeper.arg(folder.path().join("disk"));
         let mut keeper = keeper
             .args(["sh", "-c", "echo ready; exec sleep infinity"])
             .stdout(Stdio::piped())
@@ -51,10 +94,9 @@ impl PrivateEngine {
             .unwrap();
         ready(&mut keeper).await;
         let endpoint = format!("unix://{}", folder.path().join("docker.sock").display());
-        let engine = dockerd(&keeper, &folder, &endpoint);
-        let engine = Self { folder, endpoint, keeper, engine };
+        let engine = dockerd(&keeper, &folder, &endpoint, disk, true);
+        let engine = Self { folder, endpoint, keeper, engine, disk, live_restore: true };
         engine.answers().await;
-        engine.load_image();
         Some(engine)
     }
 
@@ -75,7 +117,23 @@ impl PrivateEngine {
         // Its helper died with it, but the next engine would take that for running until somebody has collected it.
         let helper = self.folder.path().join("disk/exec/containerd/containerd.pid");
         std::fs::remove_file(inside(&self.keeper, &helper)).unwrap();
-        self.engine = dockerd(&self.keeper, &self.folder, &self.endpoint);
+        self.start_again().await;
+    }
+
+    /// Lets it end as its owner would, and starts it again.
+    pub(crate) async fn end_and_start(&mut self) {
+        self.signal(Signal::TERM);
+        timeout(PATIENCE, self.engine.wait()).await.expect("the engine does not end").unwrap();
+        self.start_again().await;
+    }
+
+    /// From the next start on no container goes on without it.
+    pub(crate) fn without_live_restore(&mut self) {
+        self.live_restore = false;
+    }
+
+    async fn start_again(&mut self) {
+        self.engine = dockerd(&self.keeper, &self.folder, &self.endpoint, self.disk, self.live_restore);
         self.answers().await;
     }
 
@@ -124,7 +182,24 @@ impl Drop for PrivateEngine {
     }
 }
 
-fn dockerd(keeper: &Child, folder: &TempDir, endpoint: &str) -> Child {
+impl Disk {
+    fn file_system(self) -> &'static str {
+        match self {
+            Self::Plain => "tmpfs",
+            Self::Btrfs => "btrfs",
+            Self::Xfs => "xfs",
+        }
+    }
+
+    fn driver(self) -> &'static str {
+        match self {
+            Self::Plain | Self::Xfs => "overlay2",
+            Self::Btrfs => "btrfs",
+        }
+    }
+}
+
+fn dockerd(keeper: &Child, folder: &TempDir, endpoint: &str, kind: Disk, live_restore: bool) -> Child {
     let disk = folder.path().join("disk");
     let log = std::fs::File::create(folder.path().join("log")).unwrap();
     AsyncCommand::new("nsenter")
@@ -143,7 +218,9 @@ fn dockerd(keeper: &Child, folder: &TempDir, endpoint: &str) -> Child {
         .arg(disk.join("exec"))
         .arg("--pidfile")
         .arg(disk.join("pid"))
-        .args(["--bridge", "none", "--iptables=false", "--ip6tables=false", "--live-restore"])
+        .args(["--bridge", "none", "--iptables=false", "--ip6tables=false"])
+        .args(["--storage-driver", kind.driver()])
+        .arg(format!("--live-restore={live_restore}"))
         .stdin(Stdio::null())
         .stderr(log)
         .spawn()
