@@ -6,8 +6,7 @@ mod support;
 
 use std::process::{Command, Output};
 
-use cage_host::{CageSpec, Endpoint, EngineError, Error, Host, Network, Product, Report};
-use support::podman::Podman;
+use cage_host::{CageSpec, Endpoint, EngineError, Error, Host, Network};
 use support::sshd::Sshd;
 use support::tls::{TlsEngine, certificates};
 use support::{Stage, example, image, write_tree};
@@ -124,16 +123,4 @@ async fn tells_the_whole_story_over_ssh() {
     server.lock_out();
     let said = text(&doctor(&[("PATH", &path), ("DOCKER_HOST", &address)]));
     assert!(said.contains("ssh: ") && said.contains("Permission denied (publickey)"), "{said}");
-}
-
-#[tokio::test]
-async fn runs_cages_on_podman() {
-    let Some(podman) = Podman::start().await else { return };
-    let host = Host::connect_to(&podman.address()).await.unwrap();
-    story(&host, "podman").await;
-    let report: Report = host.doctor().await;
-    let engine = report.engine.clone().unwrap();
-    assert_eq!((engine.product, engine.free_bytes), (Product::Podman, None), "{report}");
-    assert!(engine.runtime.is_some_and(|runtime| runtime.version.starts_with(char::is_numeric)), "{report}");
-    podman.stop().await;
 }

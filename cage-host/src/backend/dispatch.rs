@@ -1,6 +1,5 @@
 //! The two backends behind one enum.
 
-use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -269,15 +268,9 @@ impl Backend {
     }
 
     /// Makes a snapshot of a container that is filled and does nothing.
-    pub(crate) async fn commit(
-        &self,
-        id: &CageId,
-        name: &CageName,
-        origin: &Origin,
-        labels: &BTreeMap<String, String>,
-    ) -> Result<()> {
+    pub(crate) async fn commit(&self, id: &CageId, name: &CageName) -> Result<()> {
         match self {
-            Self::Docker(engine) => engine.commit(id, name, origin, labels).await,
+            Self::Docker(engine) => engine.commit(id, name).await,
             Self::Embedded(_) => Err(no_images()),
         }
     }

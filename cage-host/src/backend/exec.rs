@@ -20,6 +20,9 @@ const STDERR_TAIL_BYTES: usize = 8 * 1024;
 /// What a shell and the engine answer for a program that is not there or cannot be run.
 const EXIT_NOT_EXECUTABLE: [i64; 2] = [126, 127];
 
+/// What programs say of a full disk, and of a full share of one: in the words of glibc and in those of musl.
+const DISK_FULL: [&str; 3] = ["No space left on device", "Disk quota exceeded", "Quota exceeded"];
+
 /// A program to run in a cage. Nothing secret belongs into `argv`: it can be seen by every process.
 #[derive(Debug)]
 pub(crate) struct Exec {
@@ -164,7 +167,7 @@ impl Running {
             let program = program.map_or(self.program, str::to_owned);
             return Err(CageError::ProgramMissing { operation, program }.into());
         }
-        if code != 0 && stderr.contains("No space left on device") {
+        if code != 0 && DISK_FULL.iter().any(|words| stderr.contains(words)) {
             return Err(CageError::DiskFull { operation }.into());
         }
         Ok(Exit { code, stderr })

@@ -18,13 +18,13 @@ pub(crate) const CREATOR: &str = "dev.cage.creator";
 /// How the agent is to sign in, where that was said.
 pub(crate) const AUTH_MODE: &str = "dev.cage.auth-mode";
 
-/// On an image: that it is a [`SNAPSHOT_ROLE`]. On a volume: what it notes about an extra folder.
+/// On an image, and on the container that it is made of: that it is a [`SNAPSHOT_ROLE`]. On a volume: what it notes about an extra folder.
 pub(crate) const ROLE: &str = "dev.cage.role";
 
 /// The role of an image that is a snapshot of a cage.
 pub(crate) const SNAPSHOT_ROLE: &str = "snapshot";
 
-/// On a snapshot: the settings of the cage that it was made of, as JSON.
+/// Beside that role: the settings of the cage that it was made of, as JSON.
 pub(crate) const ORIGIN: &str = "dev.cage.origin";
 
 /// On a copy: when the first of the cages that it was copied from was created, in seconds since 1970.

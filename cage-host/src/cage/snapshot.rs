@@ -63,18 +63,23 @@ impl Copying {
         let unique = System.next_id().to_string().replace('-', "");
         let helper = CageName::new(format!("snapshot-{unique}"));
         let helper = helper.map_err(RequestError::from)?;
-        let plan = self.plan(origin.clone(), &helper)?;
+        let kept = serde_json::to_string(&origin)
+            .map_err(|error| EngineError::Refused { operation: FILL, reason: error.to_string() })?;
+        let mut plan = self.plan(origin, &helper)?;
+        // An image has the labels of the container that it is made of.
+        plan.labels.insert(labels::ROLE.to_owned(), labels::SNAPSHOT_ROLE.to_owned());
+        plan.labels.insert(labels::ORIGIN.to_owned(), kept);
         let (backend, name) = (self.backend.clone(), self.name.clone());
-        let work = async move |mut caller: Caller| (self.commit(&plan, &origin, &mut caller).await, caller);
+        let work = async move |mut caller: Caller| (self.commit(&plan, &mut caller).await, caller);
         in_the_background(FILL, running, work, async move |_| backend.remove_snapshot(&name).await).await
     }
 
     /// Fills a helper and makes an image of it.
-    async fn commit(&self, plan: &PlannedCage, origin: &Origin, caller: &mut Caller) -> Result<Snapshot> {
+    async fn commit(&self, plan: &PlannedCage, caller: &mut Caller) -> Result<Snapshot> {
         let helper = self.begin(plan).await?;
         let made = match caller.while_waiting(self.fill(&helper)).await {
             // From here on it takes as long as it takes: the engine would go on anyway.
-            Some(Ok(())) => self.backend.commit(&helper.id, &self.name, origin, &plan.labels).await,
+            Some(Ok(())) => self.backend.commit(&helper.id, &self.name).await,
             Some(Err(error)) => Err(error),
             None => Err(given_up(FILL)),
         };

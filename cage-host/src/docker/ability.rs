@@ -5,7 +5,7 @@ use bollard::models::SystemInfo;
 use super::client::Engine;
 use super::error::Blame;
 use crate::cage::PlannedCage;
-use crate::error::{EngineError, Error, Result};
+use crate::error::{EngineError, Error, RequestError, Result};
 use crate::sanitize::sanitize;
 
 const DISK_LIMIT: &str = "a limit of its disk";
@@ -59,12 +59,18 @@ fn check_disk_limit(info: &SystemInfo) -> Result<()> {
     Ok(())
 }
 
-/// Says whether the engine's refusal is about the limit of the disk.
-pub(super) fn is_about_disk_limit(reason: &str) -> bool {
-    reason.contains("storage-opt") || reason.contains("storage option")
+/// Understands an engine's refusal if it is about the limit of the disk.
+pub(super) fn refused_disk_limit(reason: &str) -> Option<Error> {
+    // btrfs counts what a container shares with its image.
+    if reason.contains("limit qgroup") && reason.contains("quota exceeded") {
+        let reason = "the image counts too on this engine, and alone takes more; allow more".to_owned();
+        return Some(RequestError::Invalid { what: "disk limit", reason }.into());
+    }
+    let about = ["storage-opt", "storage option", "StorageOpt"].iter().any(|word| reason.contains(word));
+    about.then(|| unsupported_disk_limit(reason))
 }
 
-pub(super) fn unsupported_disk_limit(reason: &str) -> Error {
+fn unsupported_disk_limit(reason: &str) -> Error {
     EngineError::Unsupported { what: DISK_LIMIT, reason: sanitize(reason.trim()) }.into()
 }
 

@@ -14,7 +14,7 @@ use crate::error::{EngineError, Result};
 /// Longest time for one call to the engine; a stuck daemon accepts connections and never answers.
 pub(super) const CALL_DEADLINE: Duration = Duration::from_secs(60);
 
-/// Longest time for the first answer: an engine that is alive gives its version in milliseconds.
+/// Longest time for the first answer: an engine that is alive gives it in milliseconds.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A Docker engine that has answered.
@@ -32,9 +32,17 @@ impl Engine {
         let unreachable =
             |reason: String| EngineError::Unreachable { endpoint: endpoint.to_string(), reason };
         let docker = open(endpoint)?;
-        let negotiated = timeout(CONNECT_DEADLINE, docker.negotiate_version())
+        let sign_of_life = timeout(CONNECT_DEADLINE, docker.ping())
             .await
-            .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_DEADLINE.as_secs())))?
+            .map_err(|_| unreachable(format!("no answer within {} s", CONNECT_DEADLINE.as_secs())))?;
+        // Who refuses is alive.
+        if let Err(Blame::Transport(reason)) = sign_of_life.map_err(Blame::from) {
+            return Err(unreachable(reason).into());
+        }
+        // Podman asks half a dozen programs for their versions before it tells its own, seconds on a busy machine.
+        let negotiated = timeout(CALL_DEADLINE, docker.negotiate_version())
+            .await
+            .map_err(|_| unreachable(format!("no version within {} s", CALL_DEADLINE.as_secs())))?
             .map_err(|error| unreachable(error::root_cause(&error)))?;
         let engine = Self { docker: negotiated, endpoint: Arc::new(endpoint.clone()), cpus: i64::MAX };
         let info = engine.call("describe itself", engine.docker.info()).await?;

@@ -9,7 +9,7 @@ use bollard::query_parameters::{
     RemoveContainerOptionsBuilder, RenameContainerOptionsBuilder,
 };
 
-use super::ability::{is_about_disk_limit, unsupported_disk_limit};
+use super::ability::refused_disk_limit;
 use super::client::Engine;
 use super::error::Blame;
 use super::state::{listed_state, listed_time};
@@ -38,8 +38,8 @@ impl Engine {
         let error = match self.try_call(OPERATION, call).await {
             Ok(Ok(created)) => return Ok(CageId::new(created.id)),
             Ok(Err(Blame::Conflict)) => RequestError::NameTaken { name: plan.name.to_string() }.into(),
-            Ok(Err(Blame::Refused(reason))) if is_about_disk_limit(&reason) => {
-                unsupported_disk_limit(&reason)
+            Ok(Err(Blame::Refused(reason))) => {
+                refused_disk_limit(&reason).unwrap_or_else(|| Blame::Refused(reason).into_error(OPERATION))
             }
             Ok(Err(Blame::NotFound)) => EngineError::ImageMissing { image: plan.image.clone() }.into(),
             Ok(Err(blame)) => blame.into_error(OPERATION),

@@ -6,6 +6,12 @@ use super::client::CALL_DEADLINE;
 use crate::error::{CageError, EngineError, Error};
 use crate::sanitize::sanitize;
 
+/// What an engine says of a full disk, and of a full share of one.
+const DISK_FULL: [&str; 2] = ["no space left on device", "disk quota exceeded"];
+
+/// What Podman says of a container that does not run, in an answer that has no number of its own.
+const IMPROPER_STATE: &str = "container state improper";
+
 /// Who is at fault for a failed call, as far as the answer tells.
 #[derive(Debug)]
 pub(super) enum Blame {
@@ -26,6 +32,9 @@ impl From<BollardError> for Blame {
         match error {
             BollardError::DockerResponseServerError { status_code: 404, .. } => Self::NotFound,
             BollardError::DockerResponseServerError { status_code: 409, .. } => Self::Conflict,
+            BollardError::DockerResponseServerError { message, .. } if message.contains(IMPROPER_STATE) => {
+                Self::Conflict
+            }
             BollardError::DockerResponseServerError { message, .. } => Self::Refused(message),
             BollardError::DockerStreamError { error } => Self::Refused(error),
             BollardError::RequestTimeoutError => Self::Slow,
@@ -40,7 +49,7 @@ impl Blame {
         match self {
             Self::NotFound => CageError::Gone { operation }.into(),
             Self::Conflict => CageError::NotRunning { operation }.into(),
-            Self::Refused(reason) if reason.contains("no space left on device") => {
+            Self::Refused(reason) if DISK_FULL.iter().any(|words| reason.contains(words)) => {
                 EngineError::DiskFull { operation }.into()
             }
             Self::Refused(reason) => {
@@ -72,14 +81,23 @@ mod tests {
 
     #[test]
     fn blames_the_disk_when_it_is_full() {
-        let error = answer(500, "write /var/lib/docker/x: no space left on device");
-        assert!(matches!(error, Error::Engine(EngineError::DiskFull { .. })), "{error:?}");
+        for reason in ["write /var/lib/docker/x: no space left on device", "mkdir x: disk quota exceeded"] {
+            let error = answer(500, reason);
+            assert!(matches!(error, Error::Engine(EngineError::DiskFull { .. })), "{error:?}");
+        }
     }
 
     #[test]
     fn tells_a_container_that_is_gone_from_one_that_is_stopped() {
         insta::assert_snapshot!(answer(404, "No such container"), @"the cage was removed, cannot look; create it again");
         insta::assert_snapshot!(answer(409, "Container is not running"), @"the cage is stopped or paused, cannot look; start it again, or salvage what is in it");
+    }
+
+    #[test]
+    fn understands_podman_where_it_has_words_of_its_own() {
+        let error =
+            answer(500, "can only create exec sessions on running containers: container state improper");
+        assert!(matches!(error, Error::Cage(CageError::NotRunning { .. })), "{error:?}");
     }
 
     #[test]

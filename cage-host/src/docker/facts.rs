@@ -1,5 +1,6 @@
 //! What an engine says of itself.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use bollard::models::{SystemInfo, SystemVersion, SystemVersionComponents};
@@ -26,8 +27,12 @@ impl Engine {
         let version = self.call(OPERATION, self.docker.version()).await?;
         let info = self.call(OPERATION, self.docker.info()).await?;
         let free_bytes = self.free_bytes(&info);
+        let rootless_podman = self.is_of_another_user() || is_in_a_home(&info);
         let api_version = version.api_version.clone().unwrap_or_default();
-        let facts = EngineFacts { api_version, free_bytes, ..facts(&version, info) };
+        let mut facts = EngineFacts { api_version, free_bytes, ..facts(&version, info) };
+        if facts.product == Product::Podman && rootless_podman {
+            (facts.rootless, facts.user_namespaces) = (true, true);
+        }
         Ok(facts.sanitized())
     }
 
@@ -41,6 +46,12 @@ impl Engine {
         }
     }
 
+    /// Says whether the engine's socket is not root's.
+    fn is_of_another_user(&self) -> bool {
+        let Address::Unix(socket) = &self.endpoint.address else { return false };
+        socket.metadata().is_ok_and(|metadata| metadata.uid() != 0)
+    }
+
     /// The room where it stores, if that folder is one of this machine.
     fn free_bytes(&self, info: &SystemInfo) -> Option<u64> {
         let local = matches!(self.endpoint.address, Address::Unix(_));
@@ -49,6 +60,12 @@ impl Engine {
         let stat = rustix::fs::statvfs(folder).ok().filter(|_| local && !desktop)?;
         Some(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
+}
+
+/// Says whether an engine stores in a user's home. Podman's answers in the form of Docker's do not say that it runs
+/// without root, but this is where it stores then.
+fn is_in_a_home(info: &SystemInfo) -> bool {
+    info.docker_root_dir.as_deref().is_some_and(|folder| folder.contains("/.local/share/containers/"))
 }
 
 fn facts(version: &SystemVersion, info: SystemInfo) -> EngineFacts {

@@ -22,6 +22,13 @@ use crate::error::{EngineError, RequestError, Result};
 /// What the images of snapshots are called; the tag is the snapshot's name.
 const REPOSITORY: &str = "cage-snapshot";
 
+/// What Podman puts before names without a registry: the first for images that are made through this API, the second
+/// for those that are loaded.
+const PODMANS_PREFIXES: [&str; 2] = ["docker.io/library/", "localhost/"];
+
+/// What Podman calls the runtime of every container.
+const ANY_RUNTIME: &str = "oci";
+
 const COMMIT: &str = "make the snapshot";
 
 /// Longest time for making an image: it copies all that was written in the container.
@@ -48,7 +55,7 @@ impl Engine {
             cpus: limit(host.nano_cpus).map(processors),
             pids: limit(host.pids_limit).and_then(|pids| pids.try_into().ok()),
             disk_bytes: host.storage_opt.and_then(|options| options.get("size")?.parse().ok()),
-            runtime: host.runtime.filter(|runtime| !runtime.is_empty()),
+            runtime: host.runtime.filter(|runtime| !runtime.is_empty() && runtime != ANY_RUNTIME),
             network_open: host.network_mode.as_deref() != Some("none"),
             env: config.env.unwrap_or_default().into_iter().filter_map(pair).collect(),
             labels,
@@ -66,20 +73,10 @@ impl Engine {
         }
     }
 
-    /// Makes an image of a container that does nothing.
-    pub(crate) async fn commit(
-        &self,
-        id: &CageId,
-        name: &CageName,
-        origin: &Origin,
-        made_by: &BTreeMap<String, String>,
-    ) -> Result<()> {
-        let origin = serde_json::to_string(origin)
-            .map_err(|error| EngineError::Refused { operation: COMMIT, reason: error.to_string() })?;
-        let mut labels: HashMap<_, _> = made_by.clone().into_iter().collect();
-        labels.insert(labels::ROLE.to_owned(), labels::SNAPSHOT_ROLE.to_owned());
-        labels.insert(labels::NAME.to_owned(), name.to_string());
-        labels.insert(labels::ORIGIN.to_owned(), origin);
+    /// Makes an image of a container that does nothing, with the labels of the container.
+    pub(crate) async fn commit(&self, id: &CageId, name: &CageName) -> Result<()> {
+        // Podman takes no label from here, so that all but this one come from the container.
+        let labels = HashMap::from([(labels::NAME.to_owned(), name.to_string())]);
         let options = CommitContainerOptionsBuilder::new()
             .container(id.as_str())
             .repo(REPOSITORY)
@@ -160,8 +157,7 @@ fn reference(name: &CageName) -> String {
 fn named(image: &ImageSummary) -> Vec<Snapshot> {
     let origin = image.labels.get(labels::ORIGIN);
     let origin: Option<Origin> = origin.and_then(|text| serde_json::from_str(text).ok());
-    let prefix = format!("{REPOSITORY}:");
-    let names = image.repo_tags.iter().filter_map(|tag| CageName::new(tag.strip_prefix(&prefix)?).ok());
+    let names = image.repo_tags.iter().filter_map(|tag| snapshot_name(tag));
     let snapshot = |name| Snapshot {
         name,
         cage: origin.as_ref().map(|origin| origin.cage.clone()).unwrap_or_default(),
@@ -171,7 +167,34 @@ fn named(image: &ImageSummary) -> Vec<Snapshot> {
     names.map(snapshot).collect()
 }
 
+fn snapshot_name(tag: &str) -> Option<CageName> {
+    let tag = PODMANS_PREFIXES.iter().find_map(|prefix| tag.strip_prefix(prefix)).unwrap_or(tag);
+    let name = tag.strip_prefix(REPOSITORY)?.strip_prefix(':')?;
+    CageName::new(name).ok()
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a limit has far fewer digits than that")]
 fn processors(nano_cpus: i64) -> f64 {
     nano_cpus as f64 / NANO_CPUS_PER_CPU as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepts_the_names_that_either_engine_gives_to_snapshots() {
+        for tag in ["cage-snapshot:a", "docker.io/library/cage-snapshot:a", "localhost/cage-snapshot:a"] {
+            assert_eq!(snapshot_name(tag).unwrap().as_str(), "a");
+        }
+    }
+
+    #[test]
+    fn rejects_the_names_of_other_images() {
+        for tag in
+            ["cage:a", "cage-snapshots:a", "registry/cage-snapshot:a", "cage-snapshot", "<none>:<none>"]
+        {
+            assert_eq!(snapshot_name(tag), None, "{tag}");
+        }
+    }
 }

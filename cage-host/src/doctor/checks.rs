@@ -7,6 +7,9 @@ use crate::endpoint::{Address, Endpoint};
 /// The API of Docker 20.10, the first that can tell a container where its host is.
 const OLDEST_API: (u32, u32) = (1, 41);
 
+/// The first Podman that can do that too.
+const PODMAN_WITH_GATEWAY: (u32, u32) = (4, 7);
+
 /// Room for a handful of cages, in bytes: an image with an agent takes about half of it.
 const LITTLE_ROOM_BYTES: u64 = 10 << 30;
 
@@ -52,12 +55,28 @@ pub(super) fn judge(facts: &EngineFacts) -> Vec<Finding> {
 
 fn engine(facts: &EngineFacts) -> Finding {
     let found = format!("{} {}, API {}", facts.product, facts.version, facts.api_version);
-    let number = facts.api_version.split_once('.');
-    let api = number.and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
-    match api {
-        Some(api) if api >= OLDEST_API => Finding::good(Subject::Engine, found),
-        _ => Finding::bad(Subject::Engine, found, "update to Docker Engine 20.10 or Podman 4, or newer"),
+    match major_and_minor(&facts.api_version) {
+        Some(api) if api >= OLDEST_API => {}
+        _ => {
+            return Finding::bad(
+                Subject::Engine,
+                found,
+                "update to Docker Engine 20.10 or Podman 4, or newer",
+            );
+        }
     }
+    let podman = major_and_minor(&facts.version).filter(|_| facts.product == Product::Podman);
+    if podman.is_some_and(|version| version < PODMAN_WITH_GATEWAY) {
+        let found = format!("{found}: `host.docker.internal` means nothing in its cages");
+        let advice = "update to Podman 4.7 or newer, or write `host.containers.internal` for a gateway on this machine";
+        return Finding::warning(Subject::Engine, found, advice);
+    }
+    Finding::good(Subject::Engine, found)
+}
+
+fn major_and_minor(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split('.').map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 fn runtime(facts: &EngineFacts) -> Option<Finding> {
@@ -90,6 +109,15 @@ fn seccomp(facts: &EngineFacts) -> Finding {
 
 fn limits(facts: &EngineFacts) -> Finding {
     let found = format!("cgroups version {}, driver {}", facts.cgroup_version, facts.cgroup_driver);
+    if facts.rootless && facts.cgroup_version == "1" {
+        // Podman says of this that it can limit everything, and limits nothing.
+        let advice = "start the system with cgroups version 2, and delegate its controllers to this user";
+        return Finding::bad(
+            Subject::Limits,
+            format!("{found}: without root nothing can be limited"),
+            advice,
+        );
+    }
     let missing: Vec<_> = [
         (facts.limits_memory, "memory"),
         (facts.limits_processes, "processes"),
@@ -197,7 +225,7 @@ mod tests {
         assert_eq!(bad(|facts| facts.seccomp = false, Subject::Seccomp), Verdict::Bad);
         assert_eq!(bad(|facts| facts.limits_memory = false, Subject::Limits), Verdict::Bad);
         assert_eq!(bad(|facts| facts.cgroup_driver = "none".into(), Subject::Limits), Verdict::Bad);
-        assert_eq!(bad(|facts| facts.cgroup_version = "1".into(), Subject::Limits), Verdict::Warning);
+        assert_eq!(bad(|facts| facts.cgroup_version = "1".into(), Subject::Limits), Verdict::Bad);
         assert_eq!(bad(|facts| facts.storage_driver = "vfs".into(), Subject::Storage), Verdict::Warning);
         assert_eq!(bad(|facts| facts.free_bytes = Some(5 << 30), Subject::Disk), Verdict::Warning);
         assert_eq!(bad(|facts| facts.free_bytes = Some(5 << 20), Subject::Disk), Verdict::Bad);
@@ -209,6 +237,25 @@ mod tests {
         assert_eq!(verdict(&remapped, Subject::UserNamespaces), Verdict::Good);
         let root = EngineFacts { user_namespaces: false, ..remapped };
         assert_eq!(verdict(&root, Subject::UserNamespaces), Verdict::Warning);
+    }
+
+    #[test]
+    fn warns_of_old_cgroups_which_only_root_can_use() {
+        let remapped = EngineFacts { rootless: false, cgroup_version: "1".to_owned(), ..healthy() };
+        assert_eq!(verdict(&remapped, Subject::Limits), Verdict::Warning);
+    }
+
+    #[test]
+    fn warns_of_a_podman_that_cannot_tell_a_cage_where_its_host_is() {
+        let podman = |version: &str| EngineFacts {
+            product: Product::Podman,
+            version: version.to_owned(),
+            api_version: "1.41".to_owned(),
+            ..healthy()
+        };
+        assert_eq!(verdict(&podman("4.3.1"), Subject::Engine), Verdict::Warning);
+        assert_eq!(verdict(&podman("4.7.0"), Subject::Engine), Verdict::Good);
+        assert_eq!(verdict(&podman("5.0.0-rc1"), Subject::Engine), Verdict::Good);
     }
 
     #[test]

@@ -17,8 +17,21 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// is none of the library's business.
 const SERVICE: &str = r#"mount -t tmpfs -o size=1500m cage-test "$1/disk" && mount -t tmpfs cage-test /run || exit 99
 printf '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n' > "$1/containers.conf"
-CONTAINERS_CONF=$1/containers.conf exec podman --root "$1/disk/root" --runroot "$1/disk/run" \
-    system service --time=0 "unix://$1/podman.sock""#;
+CONTAINERS_CONF=$1/containers.conf podman --root "$1/disk/root" --runroot "$1/disk/run" \
+    system service --time=0 "unix://$1/podman.sock"
+exit $?"#;
+
+/// Runs Podman in the folder `$1` as a user who owns nothing else, and has no range of users for containers either.
+const SERVICE_WITHOUT_ROOT: &str = r#"mount -t tmpfs cage-test /run && cd "$1" || exit 99
+setpriv --reuid=65534 --regid=65534 --clear-groups env --ignore-environment "PATH=$PATH" "HOME=$1" \
+    "XDG_RUNTIME_DIR=$1" podman system service --time=0 "unix://$1/podman.sock"
+exit $?"#;
+
+/// The shell of the service is the first process of its namespace, so that all others end with it.
+const NAMESPACES: [&str; 6] = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
+
+/// The user of that service.
+const NOBODY: u32 = 65_534;
 
 /// A running service; containers in it end with it.
 pub(crate) struct Podman {
@@ -29,15 +42,30 @@ pub(crate) struct Podman {
 impl Podman {
     /// Starts it and gives it the image, or says loudly that it cannot be done here.
     pub(crate) async fn start() -> Option<Self> {
+        let podman = Self::start_service(SERVICE).await?;
+        podman.load_image();
+        Some(podman)
+    }
+
+    /// Starts one that is not root and has no image; says loudly if that cannot be done here.
+    pub(crate) async fn start_without_root() -> Option<Self> {
+        Self::start_service(SERVICE_WITHOUT_ROOT).await
+    }
+
+    async fn start_service(script: &str) -> Option<Self> {
         let there = Command::new("podman").arg("--version").output().is_ok_and(|done| done.status.success());
         if !there || !rustix::process::geteuid().is_root() {
             return skip("a Podman of its own needs root and `podman`");
         }
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("disk")).unwrap();
+        if script == SERVICE_WITHOUT_ROOT {
+            std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let service = AsyncCommand::new("unshare")
-            .args(["--mount", "--net", "sh", "-c", SERVICE, "sh"])
+            .args(NAMESPACES)
+            .args(["sh", "-c", script, "sh"])
             .arg(folder.path())
             .stdin(Stdio::null())
             .stderr(log)
@@ -46,7 +74,6 @@ impl Podman {
             .unwrap();
         let podman = Self { folder, service };
         podman.answers().await;
-        podman.load_image();
         Some(podman)
     }
 
