@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Makes sure that the tools are there which only the tests need: strace to kill and fail the programs at every system
-# call, mkfs.ext4 for disks that lose power, a C++ compiler for the fuzzer, shellcheck, a validator of JSON Schema, jq for
-# the reader in shell, tmux for the dashboard, mandoc and the shells for manual pages and completions, and an emulator of
-# the other architecture.
+# call, mkfs.ext4 for disks that lose power, mkfs.btrfs and mkfs.xfs for disks with limits, Podman as another engine, a C++
+# compiler for the fuzzer, shellcheck, a validator of JSON Schema, jq for the reader in shell, tmux for the dashboard, mandoc
+# and the shells for manual pages and completions, and an emulator of the other architecture.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source-path=SCRIPTDIR
@@ -15,7 +15,7 @@ TOOLS=(
     strace:strace mkfs.ext4:e2fsprogs c++:g++ shellcheck:shellcheck
     jsonschema:python3-jsonschema jq:jq mandoc:mandoc zsh:zsh fish:fish qemu-aarch64:qemu-user
     openssl:openssl ssh:openssh-client podman:podman catatonit:catatonit
-    tmux:tmux
+    tmux:tmux mkfs.btrfs:btrfs-progs mkfs.xfs:xfsprogs
 )
 
 # Where a service manager runs, installing an ssh server starts one for everybody: that is for its owner to decide.

@@ -154,8 +154,10 @@ impl CageSpec {
 
     /// Limits what the cage can write to its disk, in bytes.
     ///
-    /// Few engines can: overlay2 on XFS with project quotas, btrfs, ZFS. Another one refuses the creation with
-    /// [`EngineError::Unsupported`](crate::EngineError::Unsupported). The embedded backend has no limits at all.
+    /// Few engines can: overlay2 on XFS with project quotas, btrfs, ZFS; on the last two the image counts too. Another
+    /// one refuses the creation with [`EngineError::Unsupported`](crate::EngineError::Unsupported). Where the limit is
+    /// reached, writing fails in the cage, and [`Cage::diagnose`](crate::Cage::diagnose) says that its disk is full.
+    /// The embedded backend has no limits at all.
     pub fn disk_bytes(mut self, bytes: u64) -> Self {
         self.resources.disk_bytes = Some(bytes);
         self

@@ -9,7 +9,8 @@ pub(super) const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 
 /// Prints what is to be seen in the message folder `$1`, in sections that end with a line `/`, then the newest messages
 /// as an archive, and one more such line. Lines of files begin with `|`. With `$2` it looks at the machine and the log as
-/// well. Only regular files are opened, so nothing here waits for a writer.
+/// well. Only regular files are opened, so nothing here waits for a writer. Not every file system lets `df` see a limit
+/// of the cage alone, so a little is written, too.
 const LOOK: &str = r#"end() { printf '\n/\n'; }
 first() { [ -r "$2" ] && printf '%s %s\n' "$1" "$(head -n 1 "$2")"; }
 newest() {
@@ -27,7 +28,10 @@ printf 'now %s\n' "$(date +%s)"
 [ -f task.md ] && printf 'task %s\n' "$(stat -c %Y task.md)"
 [ -n "$pids" ] && printf 'pids 1\n'
 if [ -n "$2" ]; then
-  printf 'more 1\ndisk-free-kib %s\n' "$(df -Pk . | awk 'NR == 2 { print $4 }')"
+  free=$(df -Pk . | awk 'NR == 2 { print $4 }')
+  probe=$(mktemp ../.probe.XXXXXX) && head -c 65536 /dev/zero >"$probe" || free=0
+  rm -f "$probe"
+  printf 'more 1\ndisk-free-kib %s\n' "$free"
   g=/sys/fs/cgroup
   for f in $g/memory.current $g/memory/memory.usage_in_bytes; do first memory $f; done
   for f in $g/memory.max $g/memory/memory.limit_in_bytes; do first memory-limit $f; done
