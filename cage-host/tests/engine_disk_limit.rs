@@ -31,7 +31,13 @@ fn spec(name: &str, disk_bytes: u64) -> CageSpec {
     CageSpec::empty(name).image(image()).network(Network::None).disk_bytes(disk_bytes)
 }
 
+/// One engine behind the other: two that start at once on a busy machine keep each other waiting.
 #[tokio::test]
+async fn limits_the_disk_of_each_cage_or_says_that_the_engine_cannot() {
+    rejects_a_limit_on_a_disk_that_was_not_mounted_for_it().await;
+    holds_each_cage_to_its_share_of_the_disk().await;
+}
+
 async fn holds_each_cage_to_its_share_of_the_disk() {
     let Some(engine) = PrivateEngine::start_on(Disk::Btrfs).await else { return };
     let host = Host::connect_to(engine.endpoint()).await.unwrap();
@@ -97,7 +103,6 @@ async fn rejects_less_than_the_image_takes(host: &Host) {
 }
 
 /// The engine itself refuses, in its own words.
-#[tokio::test]
 async fn rejects_a_limit_on_a_disk_that_was_not_mounted_for_it() {
     let Some(engine) = PrivateEngine::start_empty_on(Disk::Xfs).await else { return };
     feed("docker", &["--host", engine.endpoint(), "import", "-", "tiny"], &"\0".repeat(1024));

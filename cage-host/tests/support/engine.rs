@@ -156,7 +156,9 @@ impl PrivateEngine {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(PATIENCE, answers).await.expect("the engine does not answer");
+        let answered = timeout(PATIENCE, answers).await.is_ok();
+        let log = std::fs::read_to_string(self.folder.path().join("log")).unwrap();
+        assert!(answered, "the engine does not answer:\n{log}");
     }
 
     fn load_image(&self) {
