@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use cage_host::message::TaskRevision;
-use cage_host::{Cage, CageSpec, CageState, Host, Network, Product, Subject, Task, Verdict};
+use cage_host::{Cage, CageSpec, CageState, Error, Host, Network, Product, Subject, Task, Verdict};
 use support::agent::{done, script};
 use support::numbers::{container, docker, expect, send, send_meanwhile};
 use support::podman::Podman;
@@ -37,6 +37,7 @@ async fn runs_cages_from_their_creation_to_their_end() {
     takes_every_right_from_a_container_and_gives_it_limits(&podman, &cage);
     lets_an_agent_work_and_talk(&cage).await;
     brings_home_what_it_did(&cage, &project).await;
+    takes_another_folder_and_gives_it_up(&cage).await;
     goes_on_after_a_pause_and_a_stop(&podman, &cage).await;
     copies_it(&host, &cage, &project).await;
     tells_what_is_left_of_a_stopped_one(&cage, &project).await;
@@ -107,6 +108,17 @@ async fn brings_home_what_it_did(cage: &Cage, project: &TempDir) {
     assert_eq!(std::fs::read_to_string(project.path().join("new.txt")).unwrap(), "new\nit's blue\n");
 }
 
+async fn takes_another_folder_and_gives_it_up(cage: &Cage) {
+    let docs = tempfile::tempdir().unwrap();
+    write_tree(docs.path(), &[("page.md", "text\n")]);
+    assert_eq!(cage.add_folder("docs", docs.path()).await.unwrap().files, 1);
+    let again = cage.add_folder("docs", docs.path()).await.unwrap_err();
+    assert!(matches!(again, Error::Request(_)), "{again}");
+    assert_eq!(cage.folders().await.unwrap().len(), 1);
+    cage.remove_folder("docs").await.unwrap();
+    assert!(cage.folders().await.unwrap().is_empty());
+}
+
 /// The consumer has a name of its own, so that it begins with the first message: the agent's.
 async fn goes_on_after_a_pause_and_a_stop(podman: &Podman, cage: &Cage) {
     let engine = podman.address();
@@ -149,13 +161,13 @@ async fn tells_what_is_left_of_a_stopped_one(cage: &Cage, project: &TempDir) {
     assert_eq!((salvage.state, salvage.changes.to_string()), (CageState::Stopped, diff));
     assert_eq!((salvage.outbox.len(), salvage.inbox.len()), (34, 1));
     let refused = cage.launch(Task::new("more").agent(script("true"))).await.unwrap_err();
-    insta::assert_snapshot!(refused, @"the cage is stopped or paused, cannot prepare the agent's task; start its container, or destroy it and create it again");
+    insta::assert_snapshot!(refused, @"the cage is stopped or paused, cannot prepare the agent's task; start it again, or salvage what is in it");
     let ended = loop {
         if let Err(error) = follower.next().await.unwrap() {
             break error;
         }
     };
-    insta::assert_snapshot!(ended, @"the cage is stopped or paused, cannot follow the outbox; start its container, or destroy it and create it again");
+    insta::assert_snapshot!(ended, @"the cage is stopped or paused, cannot follow the outbox; start it again, or salvage what is in it");
 }
 
 /// A container with our labels and the name of an unfinished one, whose creator had a number that is another's now.
