@@ -141,7 +141,7 @@ async fn says_that_a_cage_is_stopped_or_paused_and_how_it_goes_on() {
     assert_eq!(cage.status().await.unwrap().activity, Activity::Paused);
     insta::assert_snapshot!(cage.diagnose().await.unwrap(), @"
     paused
-    - the cage is stopped or paused, cannot look at the agent's status; start its container, or destroy it and create it again
+    - the cage is stopped or paused, cannot look at the agent's status; start it again, or salvage what is in it
     start the cage
     ");
     cage.start().await.unwrap();
@@ -152,7 +152,7 @@ async fn says_that_a_cage_is_stopped_or_paused_and_how_it_goes_on() {
     assert_eq!(cage.status().await.unwrap(), cage.diagnose().await.unwrap().status);
     insta::assert_snapshot!(cage.diagnose().await.unwrap(), @"
     stopped
-    - the cage is stopped or paused, cannot look at the agent's status; start its container, or destroy it and create it again
+    - the cage is stopped or paused, cannot look at the agent's status; start it again, or salvage what is in it
     start the cage
     ");
     assert_eq!(cage.usage().await.unwrap().turns, 0, "nobody can tell");
