@@ -5,8 +5,8 @@ use miniz_oxide::deflate::compress_to_vec_zlib;
 /// Bytes in one line.
 const LINE_BYTES: usize = 52;
 
-/// What git compresses with.
-const LEVEL: u8 = 6;
+/// How hard git itself compresses a binary patch, unless it is told otherwise: as fast as it can.
+const LEVEL: u8 = 1;
 
 const ALPHABET: &[u8; 85] =
     b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
