@@ -100,6 +100,17 @@ impl<'a> Cage<'a> {
         error
     }
 
+    /// Waits for both reports of an API that failed and returns the supervisor's. The other one is a hook's, which the
+    /// agent does not wait for when it ends, so either can be the first.
+    async fn expect_api_crash(&self) -> Value {
+        let mut reports = [self.expect("error").await, self.expect("error").await];
+        reports.sort_by_key(|report| report["error_type"].to_string());
+        let types = reports.each_ref().map(|report| report["error_type"].as_str());
+        assert_eq!(types, [Some("agent_crashed"), Some("api_failure")], "{reports:?}");
+        assert_eq!(reports[0]["recoverable"], reports[1]["recoverable"], "{reports:?}");
+        reports[0].take()
+    }
+
     async fn revise(&self, instructions: &str) {
         let send = ["cage-send", "task_revision", "--mailbox", "inbox", "--instructions", instructions];
         let _ = self.exec(&send).finish().await.exits_with(0);
@@ -284,8 +295,7 @@ async fn reports_an_api_that_fails_and_goes_on_when_it_is_back() {
         let back = [Turn::bash(COMPLETE, "Report"), Turn::say("Done.")];
         let cage = Cage::start(name, Script::new(overloaded.into_iter().chain(back))).await;
         let supervisor = cage.launch("Work.", &["--retry-after", "0"]).await;
-        assert_eq!(cage.expect_error("api_failure").await["recoverable"], true);
-        assert_eq!(cage.expect_error("agent_crashed").await["recoverable"], true);
+        assert_eq!(cage.expect_api_crash().await["recoverable"], true);
         cage.expect("task_complete").await;
         cage.stop(supervisor).await;
         cage.remove().await;
@@ -304,8 +314,7 @@ async fn goes_on_after_an_api_that_failed_with_500() {
         let write = cage.exec(&["sh", "-c", "mkdir .claude; cat > .claude/settings.json"]).stdin(settings);
         let _ = write.finish().await.exits_with(0);
         let supervisor = cage.launch("Work.", &["--retry-after", "0"]).await;
-        cage.expect_error("api_failure").await;
-        let error = cage.expect_error("agent_crashed").await;
+        let error = cage.expect_api_crash().await;
         assert!(error["message"].as_str().is_some_and(|it| it.contains("500")), "{error}");
         cage.expect("task_complete").await;
         assert_eq!(cage.conversations().len(), 1);
@@ -321,8 +330,7 @@ async fn gives_up_on_an_api_that_answers_garbage_and_waits_for_the_host() {
         let cage = Cage::start(name, Script::new([]).then_forever(Turn::garbage())).await;
         let supervisor = cage.launch("Work.", &["--retry-after", "0"]).await;
         for _ in 0..2 {
-            cage.expect_error("api_failure").await;
-            let error = cage.expect_error("agent_crashed").await;
+            let error = cage.expect_api_crash().await;
             assert!(error["message"].as_str().is_some_and(|it| it.contains("malformed response")), "{error}");
         }
         cage.wait_for_state("crashed").await;
