@@ -15,6 +15,9 @@ use crate::stage::{Stage, container};
 pub(crate) const ROWS: &[&str] =
     &["create_20k", "create_200", "diff_3_of_20k", "diff_3_of_2k", "export_3_of_20k", "destroy", "list"];
 
+/// How often the peer may try a diff until one succeeds, which is then timed.
+const PEER_TRIES: u32 = 5;
+
 pub(crate) fn measure(stage: &Stage, results: &mut Results) {
     let (create, destroy) = create(stage, "20k", 20_000, 3);
     results.add("create_20k", &create);
@@ -117,7 +120,9 @@ impl<'a> Pair<'a> {
                 round += 1;
                 edit(self.peer.as_deref()?, round)?;
                 let peer = self.stage.peer.as_ref().map_err(Clone::clone)?;
-                seconds(|| run(&mut peer.tc(&["diff", &self.peer_name()])))
+                // Its copy of the project breaks off now and then.
+                let diff = || seconds(|| run(&mut peer.tc(&["diff", &self.peer_name()])));
+                (1..PEER_TRIES).fold(diff(), |took, _| took.or_else(|_| diff()))
             }
         })
         .floor(|| seconds(|| script(&self.ours(), "find ~/project -printf '%P %y %s %T@ %m\\n' | tail -n 1")))
