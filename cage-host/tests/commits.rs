@@ -6,50 +6,12 @@
 mod support;
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
 use cage_host::{Base, BranchOptions, CageSpec, Patches};
+use support::repository::{commit_all, git, git_fed, story_in_repository};
 use support::story::Story;
 use support::{Stage, image, write_tree};
-
-/// Runs git in a folder as somebody whose settings are none, and returns what it printed.
-fn git(folder: &Path, arguments: &[&str]) -> String {
-    git_fed(folder, arguments, b"")
-}
-
-fn git_fed(folder: &Path, arguments: &[&str], input: &[u8]) -> String {
-    let mut child = Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(["-c", "user.name=Agent", "-c", "user.email=agent@cage"])
-        .args(arguments)
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
-}
-
-fn commit_all(folder: &Path, message: &str) {
-    git(folder, &["add", "--all", "--force"]);
-    git(folder, &["commit", "--quiet", "--message", message]);
-}
-
-/// A story whose project is a repository of the host with one commit.
-async fn story_in_repository(files: &[(&str, &str)]) -> Story {
-    let story = Story::new(files).await;
-    git(story.project.path(), &["init", "--quiet", "--initial-branch=main"]);
-    commit_all(story.project.path(), "host");
-    story
-}
 
 async fn patches(story: &Story) -> Patches {
     story.cage.patches(Base::creation()).await.unwrap()

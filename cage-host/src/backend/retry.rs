@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
 use super::Running;
@@ -50,7 +51,7 @@ impl Retry {
     }
 
     /// Waits until it is time to try again; an error means that it is not worth it, and nothing that nobody wants more.
-    pub(crate) async fn after(&mut self, end: End) -> Result<Option<()>> {
+    async fn after(&mut self, end: End) -> Result<Option<()>> {
         match end {
             End::Consumer => return Ok(None),
             End::Lost(ref error) if self.is_patient(error) => {}
@@ -59,6 +60,18 @@ impl Retry {
         sleep(self.pause).await;
         self.pause = (self.pause * 2).min(RETRY_LONGEST);
         Ok(Some(()))
+    }
+
+    /// Waits before connecting again, and says whether to. An error that ends it goes to the consumer.
+    pub(crate) async fn goes_on<T>(&mut self, end: End, sender: &mpsc::Sender<Result<T>>) -> bool {
+        match self.after(end).await {
+            Ok(again) => again.is_some(),
+            Err(error) => {
+                // Nobody to hear it means nobody wants to know.
+                let _ = sender.send(Err(error)).await;
+                false
+            }
+        }
     }
 
     /// Says whether connecting is tried again although this stands in the way.

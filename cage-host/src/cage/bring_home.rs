@@ -37,9 +37,9 @@ impl Cage {
     /// Writes changes into a folder, adding and replacing files but deleting none, and nothing that is held back.
     ///
     /// What is written is what [`Cage::diff`] read, also where only the host changed a file since the cage was created:
-    /// [`Cage::push`] brings such changes into the cage before. A missing folder is created, and removed again on failure. A file
-    /// that changed on the host since the diff is left as it is, and reported as a conflict. A `.gitignore` that is
-    /// replaced is kept beside the new one.
+    /// [`Cage::push`] brings such changes into the cage before. A missing folder is created, and removed again on
+    /// failure. A file that changed on the host since the diff is left as it is, and reported as a conflict. A
+    /// `.gitignore` that is replaced is kept beside the new one.
     ///
     /// # Errors
     /// - [`RequestError::ForeignChanges`] when the changes come from another cage.

@@ -62,14 +62,8 @@ async fn run(place: Place, sender: mpsc::Sender<Result<Status>>) {
         if read {
             retry.succeeded();
         }
-        match retry.after(end).await {
-            Ok(Some(())) => {}
-            Ok(None) => return,
-            Err(error) => {
-                // Nobody to hear it means nobody wants to know.
-                let _ = sender.send(Err(error)).await;
-                return;
-            }
+        if !retry.goes_on(end, &sender).await {
+            return;
         }
     }
 }

@@ -192,14 +192,8 @@ impl Following {
             if read {
                 retry.succeeded();
             }
-            match retry.after(end).await {
-                Ok(Some(())) => {}
-                Ok(None) => return,
-                Err(error) => {
-                    // Nobody to hear it means nobody wants to know.
-                    let _ = sender.send(Err(error)).await;
-                    return;
-                }
+            if !retry.goes_on(end, &sender).await {
+                return;
             }
         }
     }

@@ -9,6 +9,7 @@ pub(crate) mod engine;
 pub(crate) mod git;
 pub(crate) mod numbers;
 pub(crate) mod podman;
+pub(crate) mod repository;
 pub(crate) mod silence;
 pub(crate) mod sshd;
 pub(crate) mod story;
