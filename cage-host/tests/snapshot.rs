@@ -5,8 +5,9 @@
 #[macro_use]
 mod support;
 
+use std::fs::File;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use cage_host::{Cage, CageSpec, CageState, Error, Network, RequestError};
 use support::numbers::{docker, expect, send};
@@ -23,7 +24,7 @@ const TOKEN: &str = "sk-made-up-subscription-token";
 
 /// What an agent leaves in its home.
 const WORK: &str = r#"home=$(cd "${CAGE_DIR-$HOME/.cage}/.." && pwd); cd "$home/project"
-printf two > same-size; rm gone; printf new > added; chmod +x script; mkdir empty
+second=$(stat -c %Y same-size); printf two > same-size; touch -d "@$second.5" same-size; rm gone; printf new > added; chmod +x script; mkdir empty
 ln added linked; ln -s added link; mkfifo pipe
 mkdir -p "$home/.claude/projects"
 printf '{"claudeAiOauth":"sk-made-up-subscription-token"}' > "$home/.claude/.credentials.json"
@@ -34,6 +35,9 @@ rm -f "$home/.bashrc""#;
 async fn worked(stage: &Stage, story: &str) -> (Cage, TempDir) {
     let project = tempfile::tempdir().unwrap();
     write_tree(project.path(), &[("same-size", "one"), ("gone", "x"), ("script", "x"), ("kept", "x")]);
+    // So that the second in which the agent writes it can be the host's own, whenever the cage is created.
+    let same_size = File::options().write(true).open(project.path().join("same-size")).unwrap();
+    same_size.set_modified(SystemTime::now() + Duration::from_secs(3_600)).unwrap();
     let spec = CageSpec::from_dir(stage.name(story), project.path()).image(image());
     let spec = spec.memory_bytes(128 << 20).pids(77).network(Network::None).env("COLOUR", "blue");
     let cage = stage.host.create(spec.label("team", "one")).await.unwrap();
