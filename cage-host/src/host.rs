@@ -357,7 +357,8 @@ impl Host {
     }
 
     /// Removes what host programs left behind that were killed while they created, forked or snapshotted a cage or added
-    /// a folder to one, and returns the names of the cages among it. A cage that such a program had paused for the time of a copy goes on.
+    /// a folder to one, and returns the names of the cages among it. A cage that such a program had paused for the time
+    /// of a copy goes on.
     ///
     /// A cage whose creation came to an end is never removed, whatever state it is in, nor one that a program is still
     /// creating. When that program ran on another machine, or in a container of its own, nobody can see from here

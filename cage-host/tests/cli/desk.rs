@@ -72,6 +72,18 @@ impl Desk {
         &self.name
     }
 
+    /// Runs git in the project's folder and returns what it printed.
+    pub(crate) fn git(&self, arguments: &[&str]) -> String {
+        let output = Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@t"])
+            .args(arguments)
+            .current_dir(self.path("project"))
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.root.path().join(path)
     }

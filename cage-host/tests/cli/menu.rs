@@ -1,31 +1,19 @@
 //! What a person is asked, at a terminal.
 
 use std::fs;
-use std::process::Command;
 
 use crate::desk::{Desk, program};
 use crate::support::image;
 use crate::terminal::Terminal;
 use crate::whole_way::{Api, answers, exported, sample_project};
 
-fn git(desk: &Desk, arguments: &[&str]) -> String {
-    let output = Command::new("git")
-        .args(["-c", "user.name=t", "-c", "user.email=t@t"])
-        .args(arguments)
-        .current_dir(desk.path("project"))
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{arguments:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
 #[test]
 fn revises_looks_branches_exports_and_destroys_as_a_person_chooses() {
     let Some(desk) = Desk::with_engine("menu") else { return };
     sample_project(&desk);
-    git(&desk, &["init", "--quiet"]);
-    git(&desk, &["add", "."]);
-    git(&desk, &["commit", "--quiet", "--message", "begin"]);
+    desk.git(&["init", "--quiet"]);
+    desk.git(&["add", "."]);
+    desk.git(&["commit", "--quiet", "--message", "begin"]);
     let api = Api::start();
     let run = format!(
         "ANTHROPIC_BASE_URL={} ANTHROPIC_API_KEY=made-up '{}' run 'Add --shout' --name {} --image {} --answers '{}'; \
@@ -49,7 +37,7 @@ fn revises_looks_branches_exports_and_destroys_as_a_person_chooses() {
     terminal.line("b");
     terminal.until(|screen| screen.contains("made the branch cage/") && asked(screen));
     let branch = format!("cage/{}", desk.name());
-    assert!(git(&desk, &["show", &branch]).contains("+        --shout)"));
+    assert!(desk.git(&["show", &branch]).contains("+        --shout)"));
     assert!(!exported(&desk).contains("--shout"), "the working tree is as it was");
     terminal.press("C-l");
     terminal.line("x");

@@ -173,37 +173,26 @@ fn answers_the_last_open_question() {
 #[test]
 fn makes_a_branch_and_texts_of_the_agents_commits() {
     let Some(desk) = Desk::with_engine("branch") else { return };
-    let git = |arguments: &[&str]| {
-        let mut git = std::process::Command::new("git");
-        let output = git
-            .args(["-c", "user.name=t", "-c", "user.email=t@t"])
-            .args(arguments)
-            .current_dir(desk.path("project"))
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    };
-    git(&["init", "--quiet"]);
-    git(&["add", "."]);
-    git(&["commit", "--quiet", "--message", "begin"]);
+    desk.git(&["init", "--quiet"]);
+    desk.git(&["add", "."]);
+    desk.git(&["commit", "--quiet", "--message", "begin"]);
     desk.create();
     desk.agent(&["sh", "-c", "echo more >> README.md && git commit --quiet --all --message 'Say more'"]);
     let name = desk.name();
     assert_eq!(desk.json("branch", &["branch", name, "work"])["commits"], 1);
-    assert!(git(&["show", "work"]).contains("+more"));
-    assert_eq!(git(&["status", "--porcelain"]), "", "the working tree is as it was");
+    assert!(desk.git(&["show", "work"]).contains("+more"));
+    assert_eq!(desk.git(&["status", "--porcelain"]), "", "the working tree is as it was");
     let patches = desk.json("patch", &["patch", name, "--output-dir", "out"]);
     assert_eq!(patches["commits"][0]["file"], "out/0001-say-more.patch");
-    git(&["am", "--quiet", "out/0001-say-more.patch"]);
-    assert_eq!(git(&["rev-parse", "HEAD^{tree}"]), git(&["rev-parse", "work^{tree}"]));
-    git(&["reset", "--quiet", "--hard", "HEAD~1"]);
+    desk.git(&["am", "--quiet", "out/0001-say-more.patch"]);
+    assert_eq!(desk.git(&["rev-parse", "HEAD^{tree}"]), desk.git(&["rev-parse", "work^{tree}"]));
+    desk.git(&["reset", "--quiet", "--hard", "HEAD~1"]);
     let pipe = format!(
         "'{}' patch {name} --base HEAD --stdout | git -c user.name=t -c user.email=t@t am --quiet",
         program().display()
     );
     desk.finish(&mut desk.shell(&pipe)).succeeds();
-    assert_eq!(git(&["log", "-1", "--format=%s"]), "Say more\n");
+    assert_eq!(desk.git(&["log", "-1", "--format=%s"]), "Say more\n");
     let complaint = desk.run(&["patch", name, "--base", "nonsense"]).complaint();
     insta::assert_snapshot!(complaint, @"cage: invalid base: `nonsense` is no revision of the repository at `.` and no commit's full hexadecimal name");
 }
