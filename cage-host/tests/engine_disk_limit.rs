@@ -31,7 +31,7 @@ fn spec(name: &str, disk_bytes: u64) -> CageSpec {
     CageSpec::empty(name).image(image()).network(Network::None).disk_bytes(disk_bytes)
 }
 
-/// One engine behind the other: two that start at once on a busy machine keep each other waiting.
+/// One engine behind the other: each takes 2 GB of memory for its disk.
 #[tokio::test]
 async fn limits_the_disk_of_each_cage_or_says_that_the_engine_cannot() {
     rejects_a_limit_on_a_disk_that_was_not_mounted_for_it().await;
