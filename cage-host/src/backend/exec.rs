@@ -130,6 +130,12 @@ impl Running {
         }
     }
 
+    /// From now on the program does something else, for which a time of its own is allowed.
+    pub(crate) fn turn_to(&mut self, operation: &'static str, after: Duration) {
+        self.operation = operation;
+        self.deadline = Some((Instant::now() + after, after));
+    }
+
     /// Returns the next piece of either output, `None` at the end of both; the end of the error output is also kept
     /// for [`Running::exit`].
     pub(crate) async fn next(&mut self) -> Result<Option<Chunk>> {

@@ -1,7 +1,7 @@
 //! Finding what an agent changed, at a cost that follows the change and not the size of the project.
 //!
-//! One `find` lists the cage while the host's folder is walked. Only what the two listings disagree about is read out
-//! of the cage, by one `tar`, and compared byte by byte.
+//! A program in the cage lists it while the host's folder is walked. Only what the two listings disagree about is read
+//! out of the cage, by the same program, and compared byte by byte.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -16,8 +16,9 @@ use super::changes::{Change, ChangeKind, Changes, Hold, Inner, ProtectedPath};
 use super::compare::{Difference, compare};
 use super::fetch::fetch;
 use super::fingerprint::{Fingerprint, Fingerprinter};
-use super::listing::{Listed, list};
+use super::listing::Listed;
 use super::protect::Protection;
+use super::reading::Reading;
 use super::receive::{MAX_FILE_BYTES, Received};
 use super::renames;
 use super::rules::{FILE_NAME, KnownFolders, MAX_RULES_BYTES, Rules};
@@ -92,7 +93,7 @@ pub(crate) async fn diff(place: &Place, dir: &Path, options: DiffOptions) -> Res
     let dir = dir.to_owned();
     let scan_dir = dir.clone();
     let scanned = async { blocking(move || scan(&scan_dir, &options)).await };
-    let (mut host, mut listing) = tokio::try_join!(scanned, list(place))?;
+    let (mut host, (mut listing, reading)) = tokio::try_join!(scanned, Reading::begin(place))?;
     let spool = Spool::new().context("make a temporary file in", &std::env::temp_dir())?;
 
     let (cage_rules, spool) = cage_rules(place, &mut host, &listing.entries, spool).await?;
@@ -104,7 +105,7 @@ pub(crate) async fn diff(place: &Place, dir: &Path, options: DiffOptions) -> Res
     let (differences, protected) = take_protected(differences, &mut host.protection)?;
 
     let wanted = differences.iter().filter(|d| d.needs_content()).map(|d| d.path.clone()).collect();
-    let (received, spool) = fetch(place, wanted, spool).await?;
+    let (received, spool) = reading.fetch(place, wanted, spool).await?;
     let (cage, folder) = (place.name.clone(), place.folder().to_owned());
     blocking(move || {
         let fingerprints = Fingerprinter::default();

@@ -16,7 +16,7 @@ use crate::backend::{Exec, Running, Stdin};
 use crate::cage::Place;
 use crate::error::{EngineError, Result};
 
-const FETCH: &str = "read files of the project";
+pub(super) const FETCH: &str = "read files of the project";
 
 /// Longest time for taking files out.
 pub(super) const FETCH_DEADLINE: Duration = Duration::from_secs(600);
@@ -24,13 +24,28 @@ pub(super) const FETCH_DEADLINE: Duration = Duration::from_secs(600);
 /// Pieces of the stream that wait to be read.
 pub(super) const CHUNKS_IN_FLIGHT: usize = 16;
 
+/// Makes an archive of the files whose names it reads.
+pub(super) const TAR: [&str; 10] = [
+    "tar",
+    "--create",
+    "--file=-",
+    "--format=gnu",
+    // Hard links become files of their own, so that an archive needs no entry that points at another.
+    "--hard-dereference",
+    "--no-recursion",
+    "--ignore-failed-read",
+    "--null",
+    "--verbatim-files-from",
+    "--files-from=-",
+];
+
 /// Reads files of a cage's project into a spool, which is given back.
 ///
 /// A file that has gone or cannot be read is missing in the result; that is no error.
 pub(super) async fn fetch(
     place: &Place,
     wanted: BTreeSet<SafePath>,
-    mut spool: Spool,
+    spool: Spool,
 ) -> Result<(Received, Spool)> {
     if wanted.is_empty() {
         return Ok((Received::default(), spool));
@@ -38,20 +53,46 @@ pub(super) async fn fetch(
     if place.still().is_some() {
         return fetch_still(place, wanted, spool).await;
     }
-    let running = place.exec(tar_exec(place, &wanted)).await?;
-    let reading = move |stream| {
+    let exec = Exec::new(FETCH, TAR, FETCH_DEADLINE);
+    let exec = exec.cwd(place.folder_path()).stdin(Stdin::Bytes(names(&wanted)));
+    let running = place.exec(exec).await?;
+    receive_from(running, Bytes::new(), wanted, spool).await
+}
+
+/// Returns what [`TAR`] reads.
+pub(super) fn names(wanted: &BTreeSet<SafePath>) -> Bytes {
+    let mut names = Vec::new();
+    for path in wanted {
+        names.extend_from_slice(path.as_bytes());
+        names.push(0);
+    }
+    names.into()
+}
+
+/// Reads what [`TAR`] sends, whose first bytes may have come already.
+pub(super) async fn receive_from(
+    mut running: Running,
+    came_early: Bytes,
+    wanted: BTreeSet<SafePath>,
+    mut spool: Spool,
+) -> Result<(Received, Spool)> {
+    let reading = move |stream: ChunkReader| {
+        let stream = came_early.reader().chain(stream);
         let received = receive(stream, &wanted, Limits::default(), &mut spool);
         (received, spool)
     };
-    let (received, spool) = read_output(running, FETCH, reading).await?;
+    let (received, spool) = read_output(&mut running, FETCH, reading).await?;
+    // The exit code is asked for only when nothing came: `tar` fails also when a file vanished although it sent the
+    // others, and the engine takes a while to know the code.
+    if !received.as_ref().is_ok_and(|received| !received.files.is_empty()) {
+        running.exit().await?;
+    }
     Ok((received?, spool))
 }
 
 /// Reads a program's output in a thread that may block, and returns what came of it.
-///
-/// The program's exit code says nothing here; what arrived does.
 pub(super) async fn read_output<T: Send + 'static>(
-    running: Running,
+    running: &mut Running,
     operation: &'static str,
     read: impl FnOnce(ChunkReader) -> T + Send + 'static,
 ) -> Result<T> {
@@ -65,38 +106,14 @@ pub(super) async fn read_output<T: Send + 'static>(
     Ok(outcome)
 }
 
-fn tar_exec(place: &Place, wanted: &BTreeSet<SafePath>) -> Exec {
-    let mut names = Vec::new();
-    for path in wanted {
-        names.extend_from_slice(path.as_bytes());
-        names.push(0);
-    }
-    let argv = [
-        "tar",
-        "--create",
-        "--file=-",
-        "--format=gnu",
-        // Hard links become files of their own, so that an archive needs no entry that points at another.
-        "--hard-dereference",
-        "--no-recursion",
-        "--ignore-failed-read",
-        "--null",
-        "--verbatim-files-from",
-        "--files-from=-",
-    ];
-    Exec::new(FETCH, argv, FETCH_DEADLINE).cwd(place.folder_path()).stdin(Stdin::Bytes(names.into()))
-}
-
-/// `tar` fails when a file vanished although it sent the others.
-async fn forward(mut running: Running, sender: mpsc::Sender<Bytes>) -> Result<()> {
+async fn forward(running: &mut Running, sender: mpsc::Sender<Bytes>) -> Result<()> {
     while let Some(bytes) = running.next_stdout().await? {
         if sender.send(bytes).await.is_err() {
             // The reader has given up and says why.
-            return Ok(());
+            break;
         }
     }
-    drop(sender);
-    running.exit().await.map(drop)
+    Ok(())
 }
 
 /// Pieces that come from the async side, as a reader.

@@ -3,20 +3,13 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
-use std::time::Duration;
 
-use super::archive::list_still;
 use super::refused::Refused;
 use super::safe_path::SafePath;
 use super::walk::{FileStat, Node};
-use crate::backend::Exec;
-use crate::cage::Place;
 use crate::error::{CageError, Result};
 
-const LIST: &str = "list the project";
-
-/// Longest time for a listing.
-const LIST_DEADLINE: Duration = Duration::from_secs(120);
+pub(super) const LIST: &str = "list the project";
 
 /// Most entries of a project; with their paths they take some 50 MB here.
 pub(super) const MAX_ENTRIES: usize = 250_000;
@@ -24,8 +17,12 @@ pub(super) const MAX_ENTRIES: usize = 250_000;
 /// Longest field of an entry, in bytes: a path, or what a link points to.
 const MAX_FIELD_BYTES: usize = 8_192;
 
-/// Prints kind, size, time and mode, then the path, then what a link points to, each ended by a NUL.
-const FORMAT: &str = "%y %s %T@ %m\\0%P\\0%l\\0";
+/// What `find` prints of an entry: kind, size, time and mode, then the path, then what a link points to, each ended by
+/// a NUL.
+pub(super) const FORMAT: &str = "%y %s %T@ %m\\0%P\\0%l\\0";
+
+/// What stands behind the last entry, in the place of a field.
+const END: &[u8] = b"end\0";
 
 /// Fields of one entry.
 const FIELDS: usize = 3;
@@ -49,56 +46,29 @@ pub(super) struct Listing {
 impl Listing {
     /// Has what an agent can have written looked into: an engine that keeps a container as an image drops the fractions
     /// by which it would be known.
-    fn touch_since(&mut self, since: i64) {
+    pub(super) fn touch_since(&mut self, since: i64) {
         for listed in self.entries.values_mut() {
             listed.touched |= matches!(listed.node, Node::File(stat) if stat.mtime >= since);
         }
     }
 }
 
-/// Lists a cage's project.
-pub(super) async fn list(place: &Place) -> Result<Listing> {
-    if let Some(still) = place.still() {
-        return list_still(place, still).await;
-    }
-    let (mut listing, since) = tokio::try_join!(list_running(place), Box::pin(place.written_since()))?;
-    if let Some(since) = since.copied {
-        listing.touch_since(since);
-    }
-    Ok(listing)
-}
-
-async fn list_running(place: &Place) -> Result<Listing> {
-    let folder = place.folder_path();
-    let argv = ["find", &folder, "-mindepth", "1", "-name", ".git", "-prune", "-o", "-printf", FORMAT];
-    let mut running = place.exec(Exec::new(LIST, argv, LIST_DEADLINE)).await?;
-    let mut parser = Parser::default();
-    while let Some(bytes) = running.next_stdout().await? {
-        parser.push(&bytes)?;
-    }
-    // A file that vanishes meanwhile makes `find` complain and fail although it has listed all the others.
-    let exit = running.exit().await?;
-    let listing = parser.finish()?;
-    if exit.code != 0 && listing.entries.is_empty() {
-        exit.success(LIST)?;
-    }
-    Ok(listing)
-}
-
 /// Parses the output of `find` wherever it is cut.
 #[derive(Debug, Default)]
-struct Parser {
+pub(super) struct Parser {
     /// What has come of the next entry.
     entry: Vec<u8>,
     /// Its complete fields.
     fields: usize,
     /// Where its incomplete field begins.
     field_at: usize,
-    listing: Listing,
+    pub(super) listing: Listing,
 }
 
 impl Parser {
-    fn push(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Takes the next bytes; behind the last entry it returns how many of them belong to the listing.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<Option<usize>> {
+        let mut taken = 0;
         for piece in bytes.split_inclusive(|&byte| byte == 0) {
             let ended = piece.ends_with(&[0]);
             let field_len = self.entry.len() - self.field_at + piece.len() - usize::from(ended);
@@ -107,11 +77,15 @@ impl Parser {
                 return Err(CageError::TooMuch { operation: LIST, limit, unit: "bytes in one path" }.into());
             }
             self.entry.extend_from_slice(piece);
+            taken += piece.len();
+            if self.entry == END {
+                return Ok(Some(taken));
+            }
             if ended {
                 self.end_field()?;
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     fn end_field(&mut self) -> Result<()> {
@@ -123,14 +97,6 @@ impl Parser {
             (self.fields, self.field_at) = (0, 0);
         }
         Ok(())
-    }
-
-    fn finish(self) -> Result<Listing> {
-        if self.entry.is_empty() {
-            Ok(self.listing)
-        } else {
-            Err(malformed("the listing ends in the middle of an entry".to_owned()))
-        }
     }
 }
 
@@ -176,13 +142,20 @@ fn parse_stat(stat: &[u8], link: &[u8]) -> Option<Listed> {
 mod tests {
     use super::*;
 
-    fn parse(output: &[u8]) -> Result<Listing> {
+    /// Parses a listing that must have an end.
+    fn parse(output: &[u8]) -> Result<Option<Listing>> {
         let mut parser = Parser::default();
         // Cut at every place at once: one byte at a time.
         for byte in output {
-            parser.push(&[*byte])?;
+            if parser.push(&[*byte])?.is_some() {
+                return Ok(Some(parser.listing));
+            }
         }
-        parser.finish()
+        Ok(None)
+    }
+
+    fn parse_entries(entries: &[u8]) -> Listing {
+        parse(&[entries, END].concat()).unwrap().expect("its end was seen")
     }
 
     fn at<'a>(listing: &'a Listing, path: &str) -> &'a Listed {
@@ -191,10 +164,9 @@ mod tests {
 
     #[test]
     fn accepts_every_kind_of_entry() {
-        let listing = parse(
+        let listing = parse_entries(
             b"f 12 1700000000.0000000000 755\0run.sh\0\0d 4096 1700000000.5 755\0src\0\0l 3 1.0 777\0link\0../x\0p 0 1.0 644\0pipe\0\0",
-        )
-        .unwrap();
+        );
         let stat = FileStat { size: 12, mtime: 1_700_000_000, executable: true };
         assert_eq!(*at(&listing, "run.sh"), Listed { node: Node::File(stat), touched: false });
         assert_eq!(*at(&listing, "src"), Listed { node: Node::Folder, touched: true });
@@ -204,13 +176,13 @@ mod tests {
 
     #[test]
     fn accepts_names_with_line_feeds_blanks_and_bytes_that_are_no_text() {
-        let listing = parse(b"f 1 1.5 644\0a b\nc\0\0f 1 1.5 644\0\xff\0\0").unwrap();
+        let listing = parse_entries(b"f 1 1.5 644\0a b\nc\0\0f 1 1.5 644\0\xff\0\0");
         assert_eq!(listing.entries.len(), 2);
     }
 
     #[test]
     fn refuses_paths_that_leave_the_project_and_names_them() {
-        let listing = parse(b"f 1 1.0 644\0../../etc/passwd\0\0f 1 1.0 644\0/abs\0\0").unwrap();
+        let listing = parse_entries(b"f 1 1.0 644\0../../etc/passwd\0\0f 1 1.0 644\0/abs\0\0");
         assert!(listing.entries.is_empty());
         assert_eq!(listing.refused.shown().len(), 2);
     }
@@ -224,8 +196,22 @@ mod tests {
             b"\0\0\0",
             b"f 1 1.0 9\0a\0\0",
         ] {
-            assert!(parse(output).is_err(), "{}", output.escape_ascii());
+            let parsed = parse(&[output, END].concat());
+            assert!(!matches!(parsed, Ok(Some(_))), "{}", output.escape_ascii());
         }
+    }
+
+    #[test]
+    fn leaves_what_stands_behind_the_listing() {
+        let mut parser = Parser::default();
+        assert_eq!(parser.push(b"f 1 1.0 644\0a\0\0e").unwrap(), None);
+        assert_eq!(parser.push(b"nd\0archive").unwrap(), Some(3));
+        assert_eq!(parser.listing.entries.len(), 1);
+    }
+
+    #[test]
+    fn takes_a_file_called_like_the_end_for_a_file() {
+        assert_eq!(parse_entries(b"f 1 1.0 644\0end\0\0l 1 1.0 777\0a\0end\0").entries.len(), 2);
     }
 
     #[test]
@@ -237,11 +223,11 @@ mod tests {
         #[test]
         fn takes_any_bytes_and_yields_only_paths_below_the_project(bytes: Vec<u8>, cut in 0..100_usize) {
             let mut output = bytes;
-            output.extend_from_slice(b"f 1 1.0 644\0ok\0\0");
+            output.extend_from_slice(b"f 1 1.0 644\0ok\0\0end\0");
             let (first, second) = output.split_at(cut.min(output.len()));
             let mut parser = Parser::default();
-            if parser.push(first).and_then(|()| parser.push(second)).is_ok() && let Ok(listing) = parser.finish() {
-                for path in listing.entries.keys() {
+            if parser.push(first).is_ok_and(|end| end.is_none()) && parser.push(second).is_ok() {
+                for path in parser.listing.entries.keys() {
                     let plain = path.as_path().components().all(|part| matches!(part, std::path::Component::Normal(_)));
                     proptest::prop_assert!(plain, "{path:?}");
                 }

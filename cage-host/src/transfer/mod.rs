@@ -6,15 +6,15 @@
 //! Out of the cage, where everything is hostile until it has been checked:
 //!
 //! ```text
-//! find ──▶ listing ─┐
-//! host ──▶ walk ────┴▶ compare (pure) ──▶ fetch ──▶ receive ──▶ spool ──▶ changes ──▶ export
-//!                         ▲                                                             │
-//!                       rules                                          beneath ◀────────┘
+//! cage ──▶ reading, listing ─┐
+//! host ──▶ walk ─────────────┴▶ compare (pure) ──▶ fetch, receive ──▶ spool ──▶ changes ──▶ export
+//!                                 ▲                                                        │
+//!                               rules                                   beneath ◀──────────┘
 //! ```
 //!
 //! - [`listing`]: what a cage's project holds. [`rules`]: `.gitignore` files as data.
 //! - [`compare`]: what two trees disagree about. [`agent_run`]: files that tools run without being asked.
-//! - [`fetch`], [`receive`]: those files through one tar stream. [`spool`]: where their contents wait.
+//! - [`reading`]: one program in the cage for both. [`fetch`], [`receive`]: those files through a tar stream. [`spool`]: where their contents wait.
 //! - [`protect`]: what an export leaves alone. [`fingerprint`], [`renames`]: contents that are the same.
 //! - [`home`]: everything that one cage hands on to another.
 //! - [`archive`]: the same, and the messages, out of a cage in which nothing runs.
@@ -42,6 +42,7 @@ mod listing;
 mod pack;
 mod protect;
 mod push;
+mod reading;
 mod receive;
 mod refused;
 mod renames;

@@ -1,0 +1,124 @@
+//! Reading a cage's project: what there is, and then the files that are wanted of it.
+//!
+//! To start a program in a container costs more than all that it does here. So one is started for both: `find` lists,
+//! and `tar` then waits for the names.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::archive::{fetch_still, list_still};
+use super::fetch::{FETCH, FETCH_DEADLINE, TAR, names, receive_from};
+use super::listing::{FORMAT, LIST, Listing, Parser};
+use super::receive::Received;
+use super::safe_path::SafePath;
+use super::spool::Spool;
+use crate::backend::{Exec, Running, Stdin};
+use crate::cage::Place;
+use crate::error::{CageError, Result};
+
+/// Longest time for a listing.
+const LIST_DEADLINE: Duration = Duration::from_secs(120);
+
+/// Lists the folder `$1`, says that this was all, and sends what is named to it.
+///
+/// `find` fails with 1 also when a file vanished meanwhile, and has listed all the others; with anything else its list
+/// has no end. The exit code is that of `find`, since an archive that is short shows it by itself.
+const SCRIPT: &str = r#"find "$1" -mindepth 1 -name .git -prune -o -printf "$2"
+listed=$?
+[ $listed -le 1 ] || exit $listed
+printf 'end\0'
+cd "$1" && shift 2 && "$@"
+sent=$?
+[ $listed = 0 ] && exit $sent
+exit $listed"#;
+
+/// A project that was listed and from which files can be taken out, once.
+#[derive(Debug)]
+pub(super) enum Reading {
+    /// The program in the cage waits for names; without any it ends when this is dropped.
+    Waiting { running: Box<Running>, names: mpsc::Sender<Bytes>, came_early: Bytes },
+    /// Nothing runs in the cage.
+    Still,
+    /// There is nothing to be taken out.
+    Empty,
+}
+
+impl Reading {
+    /// Lists a cage's project.
+    pub(super) async fn begin(place: &Place) -> Result<(Listing, Self)> {
+        if let Some(still) = place.still() {
+            return Ok((list_still(place, still).await?, Self::Still));
+        }
+        let ((mut listing, reading), since) =
+            tokio::try_join!(Self::begin_running(place), Box::pin(place.written_since()))?;
+        if let Some(since) = since.copied {
+            listing.touch_since(since);
+        }
+        Ok((listing, reading))
+    }
+
+    async fn begin_running(place: &Place) -> Result<(Listing, Self)> {
+        let (names, stdin) = mpsc::channel(1);
+        let mut running = Box::new(place.exec(exec(place).stdin(Stdin::Stream(stdin))).await?);
+        let mut parser = Parser::default();
+        let came_early = loop {
+            match running.next_stdout().await? {
+                Some(bytes) => {
+                    if let Some(end) = parser.push(&bytes)? {
+                        break bytes.slice(end..);
+                    }
+                }
+                None => return Err(cut_off(*running).await),
+            }
+        };
+        let listing = parser.listing;
+        if listing.entries.is_empty() {
+            // A file that vanishes meanwhile makes `find` fail although it has listed all the others; here there are
+            // no others.
+            drop(names);
+            running.success().await?;
+            return Ok((listing, Self::Empty));
+        }
+        Ok((listing, Self::Waiting { running, names, came_early }))
+    }
+
+    /// Reads files into a spool, which is given back.
+    ///
+    /// A file that has gone or cannot be read is missing in the result; that is no error.
+    pub(super) async fn fetch(
+        self,
+        place: &Place,
+        wanted: BTreeSet<SafePath>,
+        spool: Spool,
+    ) -> Result<(Received, Spool)> {
+        if wanted.is_empty() {
+            return Ok((Received::default(), spool));
+        }
+        match self {
+            Self::Empty => Ok((Received::default(), spool)),
+            Self::Still => fetch_still(place, wanted, spool).await,
+            Self::Waiting { mut running, names: to, came_early } => {
+                running.turn_to(FETCH, FETCH_DEADLINE);
+                // One that has ended takes no names; its output says the rest.
+                let _ = to.send(names(&wanted)).await;
+                drop(to);
+                receive_from(*running, came_early, wanted, spool).await
+            }
+        }
+    }
+}
+
+fn exec(place: &Place) -> Exec {
+    let folder = place.folder_path();
+    let argv = ["sh", "-c", SCRIPT, "sh", &folder, FORMAT].into_iter().chain(TAR);
+    Exec::new(LIST, argv, LIST_DEADLINE)
+}
+
+/// Says why a listing has no end.
+async fn cut_off(running: Running) -> crate::Error {
+    let malformed = || CageError::Malformed { operation: LIST, reason: "the listing has no end".to_owned() };
+    running.success().await.err().unwrap_or_else(|| malformed().into())
+}
