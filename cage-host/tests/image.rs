@@ -9,6 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use cage_host::{BuildEvent, CageSpec, EngineError, Error, Host, ImageSpec, RequestError};
+use support::leftovers::BuiltImage;
 use support::{Stage, image, write_tree};
 
 /// Builds from a Dockerfile and returns what the build printed beside its outcome.
@@ -27,14 +28,11 @@ async fn build(host: &Host, dockerfile: &str, tag: &str) -> (cage_host::Result<(
     (built, lines)
 }
 
-fn remove(tag: &str) {
-    assert!(Command::new("docker").args(["rmi", "--force", tag]).output().unwrap().status.success());
-}
-
 #[tokio::test]
 async fn builds_an_image_that_a_cage_can_be_created_from() {
     let Some(stage) = Stage::docker().await else { return };
     let tag = format!("cage-test-{}:1", stage.name("image"));
+    let _built = BuiltImage(tag.clone());
     let dockerfile = format!(
         "FROM {}\nARG GREETING\nCOPY . /context/\nRUN test ! -e /context/not-sent && cat /context/extra/note && echo $GREETING\n",
         image()
@@ -45,7 +43,6 @@ async fn builds_an_image_that_a_cage_can_be_created_from() {
     assert!(lines.iter().any(|line| line.ends_with("from an argument")), "{lines:?}");
     let cage = stage.host.create(CageSpec::empty(stage.name("built")).image(&tag)).await.unwrap();
     cage.destroy().await.unwrap();
-    remove(&tag);
 }
 
 #[tokio::test]
@@ -66,6 +63,7 @@ async fn reports_the_step_that_fails_and_leaves_no_image() {
 async fn tells_of_each_step_of_each_line_and_of_the_end() {
     let Some(stage) = Stage::docker().await else { return };
     let tag = format!("cage-test-{}:1", stage.name("events"));
+    let _built = BuiltImage(tag.clone());
     let context = tempfile::tempdir().unwrap();
     // Nobody has run this step before, so it is in no cache.
     let dockerfile = format!("FROM {}\nRUN printf 'red \\033[31m and {tag}\\n'\n", image());
@@ -89,7 +87,6 @@ async fn tells_of_each_step_of_each_line_and_of_the_end() {
     let id = Command::new("docker").args(["inspect", "--format", "{{.Id}}", &tag]).output().unwrap();
     assert_eq!(images, [String::from_utf8(id.stdout).unwrap().trim()]);
     assert!(build.next().await.is_none(), "nothing follows the end");
-    remove(&tag);
 }
 
 #[tokio::test]

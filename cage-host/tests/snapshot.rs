@@ -164,6 +164,53 @@ fn settings(cage: &Cage) -> String {
     words.join(" ")
 }
 
+/// The images under a snapshot's name, whether the engine knows them by it or not.
+fn images(snapshot: &str) -> usize {
+    let label = format!("label=dev.cage.name={snapshot}");
+    let list = ["images", "--all", "--quiet", "--filter", &label];
+    let output = Command::new("docker").args(list).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().lines().count()
+}
+
+#[tokio::test]
+async fn removes_the_image_of_a_removed_snapshot_with_the_last_cage_that_was_made_of_it() {
+    let Some(stage) = Stage::docker().await else { return };
+    let cage = stage.empty_cage("below").await;
+    let name = stage.name("nameless");
+    stage.host.snapshot(&cage, &name).await.unwrap();
+    let mut copies = Vec::new();
+    for story in ["first", "last"] {
+        copies.push(stage.host.fork_snapshot(&name, &stage.name(story)).await.unwrap());
+    }
+    let [first, last] = copies.try_into().unwrap();
+    stage.host.remove_snapshot(&name).await.unwrap();
+    first.destroy().await.unwrap();
+    last.stop(Duration::ZERO).await.unwrap();
+    stage.host.gc().await.unwrap();
+    assert_eq!(images(&name), 1, "a cage uses it");
+    let fork = stage.host.fork(&last, &stage.name("fork")).await.unwrap();
+    for cage in [last, fork] {
+        assert_eq!(images(&name), 1);
+        cage.destroy().await.unwrap();
+    }
+    assert_eq!(images(&name), 0, "no cage uses it, and nobody can find it");
+    cage.destroy().await.unwrap();
+}
+
+#[tokio::test]
+async fn keeps_the_image_of_a_snapshot_that_has_its_name() {
+    let Some(stage) = Stage::docker().await else { return };
+    let cage = stage.empty_cage("named").await;
+    let name = stage.name("kept");
+    stage.host.snapshot(&cage, &name).await.unwrap();
+    stage.host.fork_snapshot(&name, &stage.name("once")).await.unwrap().destroy().await.unwrap();
+    assert_eq!(images(&name), 1);
+    stage.host.remove_snapshot(&name).await.unwrap();
+    assert_eq!(images(&name), 0);
+    cage.destroy().await.unwrap();
+}
+
 #[tokio::test]
 async fn snapshots_a_crashed_and_a_paused_cage_and_leaves_them_so() {
     let Some(stage) = Stage::docker().await else { return };

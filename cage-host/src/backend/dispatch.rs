@@ -155,8 +155,13 @@ impl Backend {
     pub(crate) async fn remove(&self, id: &CageId) -> Result<()> {
         match self {
             Self::Docker(engine) => {
+                let image = engine.snapshot_below(id).await?;
                 engine.remove_container(id).await?;
-                engine.remove_notes(id).await
+                engine.remove_notes(id).await?;
+                match image {
+                    Some(image) => engine.remove_unused_image(&image).await,
+                    None => Ok(()),
+                }
             }
             Self::Embedded(folders) => folders.remove(id).await,
         }

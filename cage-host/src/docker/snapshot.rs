@@ -29,6 +29,8 @@ const PODMANS_PREFIXES: [&str; 2] = ["docker.io/library/", "localhost/"];
 /// What Podman calls the runtime of every container.
 const ANY_RUNTIME: &str = "oci";
 
+const LOOK: &str = "look at the snapshot";
+
 const COMMIT: &str = "make the snapshot";
 
 /// Longest time for making an image: it copies all that was written in the container.
@@ -102,10 +104,10 @@ impl Engine {
     pub(crate) async fn snapshot_origin(&self, name: &CageName) -> Result<(Origin, String)> {
         let image = reference(name);
         let missing = || RequestError::NoSuchSnapshot { name: name.to_string() };
-        let found = match self.try_call("look at the snapshot", self.docker.inspect_image(&image)).await? {
+        let found = match self.try_call(LOOK, self.docker.inspect_image(&image)).await? {
             Ok(found) => found,
             Err(Blame::NotFound) => return Err(missing().into()),
-            Err(blame) => return Err(blame.into_error("look at the snapshot")),
+            Err(blame) => return Err(blame.into_error(LOOK)),
         };
         let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
         let origin = labels.get(labels::ORIGIN).and_then(|text| serde_json::from_str(text).ok());
@@ -114,7 +116,34 @@ impl Engine {
 
     /// Removes a snapshot; one that is gone already is no error.
     pub(crate) async fn remove_snapshot(&self, name: &CageName) -> Result<()> {
-        self.remove_image(&reference(name)).await
+        // Forced: only the name is taken away from an image that a running cage still uses.
+        self.remove_image(&reference(name), true).await
+    }
+
+    /// Returns the image of a snapshot that a container was made of, if it was.
+    pub(crate) async fn snapshot_below(&self, id: &CageId) -> Result<Option<String>> {
+        const OPERATION: &str = "look at the container";
+        let call = self.docker.inspect_container(id.as_str(), None::<InspectContainerOptions>);
+        let container = match self.try_call(OPERATION, call).await? {
+            Ok(container) => container,
+            Err(Blame::NotFound) => return Ok(None),
+            Err(blame) => return Err(blame.into_error(OPERATION)),
+        };
+        // A container has the labels of its image.
+        let labels = container.config.and_then(|config| config.labels).unwrap_or_default();
+        Ok(container.image.filter(|_| is_snapshot(&labels)))
+    }
+
+    /// Removes the image of a snapshot that has lost its name and its last cage.
+    pub(crate) async fn remove_unused_image(&self, image: &str) -> Result<()> {
+        let found = match self.try_call(LOOK, self.docker.inspect_image(image)).await? {
+            Ok(found) => found,
+            Err(Blame::NotFound) => return Ok(()),
+            Err(blame) => return Err(blame.into_error(LOOK)),
+        };
+        let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+        let named = found.repo_tags.is_some_and(|tags| !tags.is_empty());
+        if named || !is_snapshot(&labels) { Ok(()) } else { self.remove_image(image, false).await }
     }
 
     /// Removes the images of snapshots that never got their names, or lost them to a later one.
@@ -123,16 +152,15 @@ impl Engine {
             let creator = image.labels.get(labels::CREATOR).cloned().unwrap_or_default();
             let age = SystemTime::now().duration_since(listed_time(image.created)).unwrap_or_default();
             if (Unfinished { creator, age }).is_abandoned() {
-                self.remove_image(&image.id).await?;
+                self.remove_image(&image.id, false).await?;
             }
         }
         Ok(())
     }
 
-    async fn remove_image(&self, image: &str) -> Result<()> {
+    async fn remove_image(&self, image: &str, force: bool) -> Result<()> {
         const OPERATION: &str = "remove the snapshot";
-        // Only the name is taken away from an image that a cage still uses.
-        let options = RemoveImageOptionsBuilder::new().force(true).build();
+        let options = RemoveImageOptionsBuilder::new().force(force).build();
         let removed = self.try_call(OPERATION, self.docker.remove_image(image, Some(options), None)).await?;
         match removed {
             // A conflict means that a cage uses an image that has no name any more; it goes with the last of them.
@@ -147,6 +175,10 @@ impl Engine {
         let options = ListImagesOptionsBuilder::new().filters(&filters).build();
         self.call("list the snapshots", self.docker.list_images(Some(options))).await
     }
+}
+
+fn is_snapshot(labels: &HashMap<String, String>) -> bool {
+    labels.get(labels::ROLE).is_some_and(|role| role == labels::SNAPSHOT_ROLE)
 }
 
 fn reference(name: &CageName) -> String {

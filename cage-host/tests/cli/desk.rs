@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::schema;
-use crate::support::{image, skip, write_tree};
+use crate::support::{image, leftovers, skip, write_tree};
 
 /// Variables of this process that would change what the program does.
 const HIDDEN: [&str; 7] = [
@@ -172,15 +172,8 @@ impl Desk {
 
 impl Drop for Desk {
     fn drop(&mut self) {
-        // Where there is no engine nothing can be left in it.
-        let format = r#"{{.Label "dev.cage.name"}} {{.ID}}"#;
-        let list = Command::new("docker").args(["ps", "--all", "--format", format]).output();
-        let list = list.map(|done| String::from_utf8_lossy(&done.stdout).into_owned()).unwrap_or_default();
         // Its copies bear its name and more.
-        for container in list.lines().filter(|line| line.starts_with(&self.name)) {
-            let id = container.rsplit(' ').next().unwrap_or_default();
-            let _ = Command::new("docker").args(["rm", "--force", "--volumes", id]).output();
-        }
+        leftovers::remove_all([format!("{}*", self.name).as_str()]);
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::desk::{Desk, docker};
 use crate::support::image;
+use crate::support::leftovers::BuiltImage;
 
 /// Writes a Dockerfile beside the project, and returns its path.
 fn write(desk: &Desk, steps: &str) -> String {
@@ -12,15 +13,6 @@ fn write(desk: &Desk, steps: &str) -> String {
     let file = folder.join("Cage.dockerfile");
     fs::write(&file, format!("FROM {}\n{steps}\n", image())).unwrap();
     file.to_str().unwrap().to_owned()
-}
-
-/// Removes an image when a test is done with it.
-struct Built(String);
-
-impl Drop for Built {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("docker").args(["rmi", "--force", &self.0]).output();
-    }
 }
 
 fn images() -> String {
@@ -34,7 +26,7 @@ fn creates_from_an_image_that_it_builds_first() {
     fs::write(desk.path("environment/tool"), "made for it").unwrap();
     let created =
         desk.json("create", &["create", "--dir", ".", "--name", desk.name(), "--dockerfile", &file]);
-    let built = Built(created["image"].as_str().unwrap().to_owned());
+    let built = BuiltImage(created["image"].as_str().unwrap().to_owned());
     assert!(images().contains(&built.0), "{}", built.0);
     assert_eq!(desk.agent(&["cat", "/opt/tool"]), "made for it");
     assert_eq!(desk.agent(&["cat", "README.md"]), "greet\n");

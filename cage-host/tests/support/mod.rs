@@ -7,6 +7,7 @@ pub(crate) mod cut;
 pub(crate) mod delegate;
 pub(crate) mod engine;
 pub(crate) mod git;
+pub(crate) mod leftovers;
 pub(crate) mod numbers;
 pub(crate) mod podman;
 pub(crate) mod repository;
@@ -18,8 +19,8 @@ pub(crate) mod tls;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use cage_host::{Cage, CageSpec, EmbeddedConfig, Host};
 
@@ -28,7 +29,7 @@ pub(crate) struct Stage {
     pub(crate) host: Host,
     /// The folder of the cages; nothing on Docker.
     root: Option<tempfile::TempDir>,
-    /// Names given out here, so that a test that fails leaves no container.
+    /// Names given out here, so that a test that fails leaves nothing in Docker.
     names: Mutex<Vec<String>>,
 }
 
@@ -144,10 +145,8 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         if self.root.is_none() && std::thread::panicking() {
-            for name in self.names.get_mut().unwrap() {
-                let _ =
-                    Command::new("docker").args(["rm", "--force", &format!("isolated-dev-{name}")]).output();
-            }
+            let names = self.names.get_mut().unwrap_or_else(PoisonError::into_inner);
+            leftovers::remove_all(names.iter().map(String::as_str));
         }
     }
 }
