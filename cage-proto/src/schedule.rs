@@ -4,6 +4,7 @@
 //! the longer nothing happens.
 
 use std::fmt;
+use std::mem;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -11,9 +12,6 @@ use crate::limits::ASKED_TIME_MAX;
 
 /// Steps of a schedule; more than this is a mistake, not a plan.
 const STEPS_MAX: usize = 16;
-
-/// The interval of a schedule without a step, which nothing here can make.
-const INTERVAL_WITHOUT_STEPS: Duration = Duration::from_secs(10);
 
 /// A back-off schedule: steps of an interval and the elapsed time up to which it holds.
 ///
@@ -29,7 +27,10 @@ const INTERVAL_WITHOUT_STEPS: Duration = Duration::from_secs(10);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
-    steps: Vec<Step>,
+    /// The steps before the last one, in order.
+    earlier: Vec<Step>,
+    /// There is always one, and its interval has no end.
+    last: Step,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +59,7 @@ pub enum ScheduleError {
 impl Schedule {
     /// Returns how long to sleep when `elapsed` has passed since the wait began. The last interval has no end.
     pub fn delay_after(&self, elapsed: Duration) -> Duration {
-        let current = self.steps.iter().find(|step| elapsed < step.until);
-        current.or(self.steps.last()).map_or(INTERVAL_WITHOUT_STEPS, |step| step.interval)
+        self.earlier.iter().find(|step| elapsed < step.until).unwrap_or(&self.last).interval
     }
 }
 
@@ -70,7 +70,7 @@ impl Default for Schedule {
             interval: Duration::from_secs(interval),
             until: Duration::from_secs(until),
         };
-        Self { steps: vec![step(10, 900), step(30, 3600), step(60, 7200)] }
+        Self { earlier: vec![step(10, 900), step(30, 3600)], last: step(60, 7200) }
     }
 }
 
@@ -78,18 +78,19 @@ impl FromStr for Schedule {
     type Err = ScheduleError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut steps: Vec<Step> = Vec::new();
-        for part in text.split(',') {
+        let mut parts = text.split(',');
+        let mut schedule = Self { earlier: Vec::new(), last: parse_step(parts.next().unwrap_or_default())? };
+        for part in parts {
             let step = parse_step(part)?;
-            if steps.last().is_some_and(|before| step.until <= before.until) {
+            if step.until <= schedule.last.until {
                 return Err(ScheduleError::NotAscending(part.to_owned()));
             }
-            if steps.len() == STEPS_MAX {
+            if schedule.earlier.len() + 1 == STEPS_MAX {
                 return Err(ScheduleError::TooManySteps);
             }
-            steps.push(step);
+            schedule.earlier.push(mem::replace(&mut schedule.last, step));
         }
-        Ok(Self { steps })
+        Ok(schedule)
     }
 }
 
@@ -109,11 +110,16 @@ fn parse_step(part: &str) -> Result<Step, ScheduleError> {
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, step) in self.steps.iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            write!(f, "{comma}{}:{}", step.interval.as_secs(), step.until.as_secs())?;
+        for step in &self.earlier {
+            write!(f, "{step},")?;
         }
-        Ok(())
+        self.last.fmt(f)
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.interval.as_secs(), self.until.as_secs())
     }
 }
 
@@ -135,8 +141,22 @@ mod tests {
 
     #[test]
     fn prints_what_it_parses() {
-        let text = "1:5,2:10";
-        assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
+        for text in ["1:5", "1:5,2:10", "10:900,30:3600,60:7200"] {
+            assert_eq!(text.parse::<Schedule>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn keeps_the_interval_of_a_single_step_for_ever() {
+        let schedule: Schedule = "7:20".parse().unwrap();
+        assert_eq!([0, 20, 9_999].map(|at| schedule.delay_after(Duration::from_secs(at)).as_secs()), [7; 3]);
+    }
+
+    #[test]
+    fn accepts_as_many_steps_as_are_allowed_and_rejects_one_more() {
+        let steps = |count: usize| (1..=count).map(|n| format!("1:{n}")).collect::<Vec<_>>().join(",");
+        assert!(steps(STEPS_MAX).parse::<Schedule>().is_ok());
+        assert_eq!(steps(STEPS_MAX + 1).parse::<Schedule>(), Err(ScheduleError::TooManySteps));
     }
 
     #[test]
