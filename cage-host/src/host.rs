@@ -263,14 +263,15 @@ impl Host {
     /// use cage_host::{FleetEvent, Host};
     ///
     /// let mut watch = Host::connect().await?.watch(|_| true);
-    /// loop {
-    ///     match watch.next().await {
+    /// while let Some(event) = watch.next().await {
+    ///     match event {
     ///         FleetEvent::Cages(cages) => println!("{} cages", cages.len()),
     ///         FleetEvent::Status { name, status } => println!("{name}: {}", status?.activity),
     ///         FleetEvent::Failed(error) => return Err(error),
     ///         _ => {}
     ///     }
     /// }
+    /// # Ok(())
     /// # }
     /// ```
     pub fn watch(&self, wanted: impl Fn(&CageName) -> bool + Send + Sync + 'static) -> FleetWatch {

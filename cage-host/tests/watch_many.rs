@@ -8,8 +8,8 @@ mod support;
 use std::time::Duration;
 
 use cage_host::{
-    Activity, Agent, Cage, CageError, CageName, CageSpec, CageStatus, Error, FleetEvent, FleetWatch, Host,
-    Network, Task,
+    Activity, Agent, Cage, CageError, CageName, CageSpec, CageStatus, EngineError, Error, FleetEvent,
+    FleetWatch, Host, Network, Task,
 };
 use support::numbers::{container, docker};
 use support::silence::SilentEngine;
@@ -41,7 +41,7 @@ async fn small(stage: &Stage, story: &str) -> Cage {
 async fn until(watch: &mut FleetWatch, name: &CageName, wanted: impl Fn(&Activity) -> bool) {
     let seen = async {
         loop {
-            match watch.next().await {
+            match watch.next().await.expect("it goes on") {
                 FleetEvent::Status { name: of, status } => {
                     assert_eq!(of, *name, "nothing else is wanted");
                     if wanted(&status.unwrap().activity) {
@@ -59,7 +59,7 @@ async fn until(watch: &mut FleetWatch, name: &CageName, wanted: impl Fn(&Activit
 async fn until_gone(watch: &mut FleetWatch) {
     let gone = async {
         loop {
-            if matches!(watch.next().await, FleetEvent::Cages(cages) if cages.is_empty()) {
+            if matches!(watch.next().await, Some(FleetEvent::Cages(cages)) if cages.is_empty()) {
                 return;
             }
         }
@@ -79,7 +79,9 @@ async fn life(stage: Stage) {
     let name = stage.name("fleet");
     let wanted = name.clone();
     let mut watch = stage.host.watch(move |name| name.as_str() == wanted);
-    let FleetEvent::Cages(none) = timeout(PATIENCE, watch.next()).await.unwrap() else { panic!("no list") };
+    let Some(FleetEvent::Cages(none)) = timeout(PATIENCE, watch.next()).await.unwrap() else {
+        panic!("no list")
+    };
     assert_eq!(none, []);
     let other = small(&stage, "other").await;
     let spec = CageSpec::empty(&name).image(image()).network(Network::None);
@@ -191,4 +193,18 @@ fn docker_id(cage: &Cage) -> String {
         .output()
         .unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn tells_that_it_ends_and_ends_when_the_choice_of_cages_panics() {
+    let stage = Stage::embedded();
+    let cage = stage.empty_cage("any").await;
+    let mut watch = stage.host.watch(|_| panic!("on purpose"));
+    let event = timeout(PATIENCE, watch.next()).await.expect("it waits for ever");
+    let Some(FleetEvent::Failed(error)) = event else { panic!("{event:?}") };
+    assert!(matches!(&error, Error::Engine(EngineError::Lost { .. })), "{error}");
+    for _ in 0..2 {
+        assert!(timeout(PATIENCE, watch.next()).await.expect("it waits for ever").is_none());
+    }
+    cage.destroy().await.unwrap();
 }

@@ -17,7 +17,7 @@ use super::overview::{LOOKS_AT_ONCE, in_turn, still};
 use super::status::Status;
 use crate::backend::{Backend, Changes, Found};
 use crate::cage::{CageName, CageState, Place};
-use crate::error::{CageError, Error, Result};
+use crate::error::{CageError, EngineError, Error, Result};
 use crate::host::{CageSummary, summaries};
 
 /// Time between two lists while the engine says what changes.
@@ -35,6 +35,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Events that wait for the consumer.
 const EVENTS_IN_FLIGHT: usize = 64;
 
+const WATCH: &str = "watch the cages";
+
 /// Something that [`FleetWatch::next`] tells.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -48,7 +50,7 @@ pub enum FleetEvent {
         /// What it does.
         status: Result<Status>,
     },
-    /// The cages could not be listed; it is tried again.
+    /// The cages could not be listed, and it is tried again; or, before the end, watching them failed.
     Failed(Error),
 }
 
@@ -56,25 +58,32 @@ pub enum FleetEvent {
 #[derive(Debug)]
 pub struct FleetWatch {
     events: mpsc::Receiver<FleetEvent>,
-    task: JoinHandle<()>,
+    /// `None` once its end has been told.
+    task: Option<JoinHandle<()>>,
 }
 
 impl FleetWatch {
-    /// Waits for the next event; it can be dropped at any time without losing one. It has no end.
+    /// Waits for the next event; it can be dropped at any time without losing one.
     ///
     /// The list of cages comes first, then it comes whenever it is another one. A status comes for each cage at first, and
-    /// for a running one as [`StatusFollower::next`] says.
-    pub async fn next(&mut self) -> FleetEvent {
-        match self.events.recv().await {
-            Some(event) => event,
-            None => std::future::pending().await,
+    /// for a running one as [`StatusFollower::next`] says. It goes on for ever: nothing but a panic, also one of the
+    /// function that says which cages are wanted, makes it end, with [`FleetEvent::Failed`] and then `None`.
+    pub async fn next(&mut self) -> Option<FleetEvent> {
+        if let Some(event) = self.events.recv().await {
+            return Some(event);
         }
+        let ended = self.task.as_mut()?.await;
+        self.task = None;
+        let reason = ended.err().map_or_else(|| "its task has ended".to_owned(), |error| error.to_string());
+        Some(FleetEvent::Failed(EngineError::Lost { operation: WATCH, reason }.into()))
     }
 }
 
 impl Drop for FleetWatch {
     fn drop(&mut self) {
-        self.task.abort();
+        if let Some(task) = &self.task {
+            task.abort();
+        }
     }
 }
 
@@ -92,7 +101,7 @@ pub(crate) fn watch(backend: Backend, wanted: Wanted) -> FleetWatch {
         members: HashMap::new(),
         told: None,
     };
-    FleetWatch { events, task: tokio::spawn(watching.run()) }
+    FleetWatch { events, task: Some(tokio::spawn(watching.run())) }
 }
 
 /// The task behind a [`FleetWatch`].

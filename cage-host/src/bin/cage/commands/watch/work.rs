@@ -49,11 +49,11 @@ impl Work {
     }
 }
 
-/// Says what cages there are and what they do, until nobody listens.
+/// Says what cages there are and what they do, until nobody listens or the watch fails, which it says too.
 async fn watch(host: Host, part: String, news: mpsc::Sender<News>) {
     let mut fleet = host.watch(move |name| name.as_str().contains(&part));
-    loop {
-        let came = match fleet.next().await {
+    while let Some(event) = fleet.next().await {
+        let came = match event {
             FleetEvent::Cages(cages) => News::Listed(cages.into_iter().map(Row::from).collect()),
             FleetEvent::Status { name, status } => {
                 let seen = |status| Look::Seen(Seen::from(&status));
