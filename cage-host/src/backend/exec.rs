@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use cage_proto::exit_code::Exit as Code;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
@@ -34,6 +35,8 @@ pub(crate) struct Exec {
     pub(crate) stdin: Stdin,
     /// The time from start to exit that is allowed; `None` for a program that is meant to stay.
     pub(crate) deadline: Option<Duration>,
+    /// Whether the program's exit codes are those of [`cage_proto::exit_code`], which say more than its error output.
+    keeps_exit_codes: bool,
 }
 
 /// What a program reads on its standard input.
@@ -56,7 +59,15 @@ impl Exec {
         deadline: Duration,
     ) -> Self {
         let argv = argv.into_iter().map(Into::into).collect();
-        Self { operation, argv, env: Vec::new(), cwd: None, stdin: Stdin::Empty, deadline: Some(deadline) }
+        Self {
+            operation,
+            argv,
+            env: Vec::new(),
+            cwd: None,
+            stdin: Stdin::Empty,
+            deadline: Some(deadline),
+            keeps_exit_codes: false,
+        }
     }
 
     pub(crate) fn stdin(mut self, stdin: Stdin) -> Self {
@@ -71,6 +82,12 @@ impl Exec {
 
     pub(crate) fn cwd(mut self, cwd: impl Into<String>) -> Self {
         self.cwd = Some(cwd.into());
+        self
+    }
+
+    /// Has the program's exit code believed: only a storage error can be a full disk, whatever else it prints.
+    pub(crate) fn keeping_exit_codes(mut self) -> Self {
+        self.keeps_exit_codes = true;
         self
     }
 
@@ -94,6 +111,7 @@ pub(crate) struct Running {
     deadline: Option<(Instant, Duration)>,
     chunks: BoxStream<'static, Result<Chunk>>,
     exit: BoxFuture<'static, Result<i64>>,
+    keeps_exit_codes: bool,
     stderr: Vec<u8>,
     _feeder: Feeder,
 }
@@ -125,6 +143,7 @@ impl Running {
             deadline: exec.deadline.map(|after| (Instant::now() + after, after)),
             chunks,
             exit,
+            keeps_exit_codes: exec.keeps_exit_codes,
             stderr: Vec::new(),
             _feeder: feeder,
         }
@@ -167,13 +186,14 @@ impl Running {
         let code = within(self.deadline, self.operation, &mut self.exit).await??;
         let stderr = sanitize_stderr(&self.stderr);
         let operation = self.operation;
+        let may_be_full = if self.keeps_exit_codes { code == Code::Storage as i64 } else { code != 0 };
         if EXIT_NOT_EXECUTABLE.contains(&code) && stderr.contains("not found") {
             // A shell names the program that it missed before the colon; the engine means the one it was to start.
             let program = stderr.strip_suffix(": not found").and_then(|text| text.rsplit(' ').next());
             let program = program.map_or(self.program, str::to_owned);
             return Err(CageError::ProgramMissing { operation, program }.into());
         }
-        if code != 0 && DISK_FULL.iter().any(|words| stderr.contains(words)) {
+        if may_be_full && DISK_FULL.iter().any(|words| stderr.contains(words)) {
             return Err(CageError::DiskFull { operation }.into());
         }
         Ok(Exit { code, stderr })
@@ -255,4 +275,47 @@ async fn feed(source: Stdin, mut sink: impl AsyncWrite + Unpin) -> std::io::Resu
         Stdin::HeldOpen => std::future::pending().await,
     }
     sink.shutdown().await
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, stream};
+
+    use super::*;
+    use crate::error::Error;
+
+    const FULL: &str = "cannot sync the folder: No space left on device (os error 28)";
+
+    /// Lets a program end with this code after a complaint about a full disk.
+    async fn ended(exec: Exec, code: i64) -> Result<()> {
+        let chunks = stream::iter([Ok(Chunk::Stderr(Bytes::from_static(FULL.as_bytes())))]).boxed();
+        let feeder = Feeder::start(Stdin::Empty, tokio::io::sink());
+        Running::new(&exec, chunks, async move { Ok(code) }.boxed(), feeder).success().await
+    }
+
+    fn exec() -> Exec {
+        Exec::new("try it", ["program"], Duration::from_secs(60))
+    }
+
+    #[tokio::test]
+    async fn believes_the_words_of_a_program_whose_exit_codes_mean_nothing() {
+        for code in [1, 2, 75] {
+            let error = ended(exec(), code).await.unwrap_err();
+            assert!(matches!(error, Error::Cage(CageError::DiskFull { .. })), "{code}: {error}");
+        }
+        ended(exec(), 0).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn believes_the_exit_codes_of_a_program_that_keeps_them() {
+        let outcome = async |code: Code| ended(exec().keeping_exit_codes(), code as i64).await.unwrap_err();
+        let stored = outcome(Code::Storage).await;
+        assert!(matches!(stored, Error::Cage(CageError::DiskFull { .. })), "{stored}");
+        for code in [Code::Rejected, Code::Usage, Code::Unknown] {
+            let error = outcome(code).await;
+            let told =
+                matches!(&error, Error::Cage(CageError::Exited { code: told, .. }) if *told == code as i64);
+            assert!(told, "{code:?}: {error}");
+        }
+    }
 }

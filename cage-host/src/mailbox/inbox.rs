@@ -129,7 +129,7 @@ impl Inbox {
     async fn try_send(&self, type_name: &str, id: &MessageId, payload: Bytes) -> Result<Envelope> {
         let mut argv = vec!["sh", "-c", SEND_SCRIPT, "sh", type_name];
         argv.extend(["--mailbox", Mailbox::Inbox.name(), "--id", id.as_str(), "--json", "-"]);
-        let exec = Exec::new(SEND, argv, SEND_DEADLINE).stdin(Stdin::Bytes(payload));
+        let exec = Exec::new(SEND, argv, SEND_DEADLINE).stdin(Stdin::Bytes(payload)).keeping_exit_codes();
         let printed = self.place.exec(exec).await?.collect(2 * MESSAGE_BYTES_MAX).await.map_err(judge)?;
         Envelope::parse(&printed)
             .map_err(|error| CageError::Malformed { operation: SEND, reason: error.to_string() }.into())
