@@ -94,11 +94,13 @@ impl Engine {
         }
     }
 
-    /// Lists the containers of ours, running or not, each with the extra folders that it was created with, with the one of a given name alone if asked.
+    /// Lists the containers of ours, running or not, or the one of a given name; each with the extra folders that it was
+    /// created with, and if asked with what it takes on the disk.
     pub(crate) async fn list_containers(&self, name: Option<&CageName>, sizes: bool) -> Result<Vec<Found>> {
         let mut filter = vec![format!("{}=true", labels::MANAGED)];
         filter.extend(name.map(|name| format!("{}={name}", labels::NAME)));
-        Ok(self.list_labelled(filter, sizes).await?.into_iter().filter_map(found).collect())
+        let containers = self.list_labelled(filter, sizes).await?;
+        Ok(containers.into_iter().filter_map(|container| found(container, sizes)).collect())
     }
 
     async fn list_labelled(&self, labels: Vec<String>, sizes: bool) -> Result<Vec<ContainerSummary>> {
@@ -146,7 +148,7 @@ impl Engine {
     }
 }
 
-fn found(container: ContainerSummary) -> Option<Found> {
+fn found(container: ContainerSummary, sizes: bool) -> Option<Found> {
     let mut labels = container.labels.unwrap_or_default();
     let names = container.names.unwrap_or_default();
     let created = listed_time(container.created.unwrap_or_default());
@@ -167,7 +169,23 @@ fn found(container: ContainerSummary) -> Option<Found> {
         image: container.image.unwrap_or_default(),
         state: listed_state(container.state),
         created,
-        bytes: container.size_rw.and_then(|bytes| bytes.try_into().ok()),
+        // The engine leaves a size of nothing out.
+        bytes: sizes.then(|| container.size_rw.unwrap_or_default().try_into().unwrap_or_default()),
         unfinished,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_a_size_that_was_asked_for_and_left_out_for_nothing() {
+        let labels = HashMap::from([(labels::NAME.to_owned(), "demo".to_owned())]);
+        let container =
+            ContainerSummary { id: Some("id".to_owned()), labels: Some(labels), ..Default::default() };
+        let bytes =
+            |size_rw, sizes| found(ContainerSummary { size_rw, ..container.clone() }, sizes).unwrap().bytes;
+        assert_eq!((bytes(None, true), bytes(Some(7), true), bytes(None, false)), (Some(0), Some(7), None));
+    }
 }
