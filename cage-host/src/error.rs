@@ -3,6 +3,7 @@
 //! Every `Display` is a lowercase fragment that says what happened and, where somebody can do something about it,
 //! what to do. Text that comes out of a cage or from the engine has been through [`crate::sanitize`].
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -320,7 +321,7 @@ pub enum CageError {
         operation: &'static str,
     },
     /// The cage sent more than the host is willing to read.
-    #[error("the cage sent more than {limit} {unit} while the host wanted to {operation}")]
+    #[error("the cage sent more than the limit of {limit} {unit} while the host wanted to {operation}")]
     TooMuch {
         /// What the host was doing.
         operation: &'static str,
@@ -350,8 +351,10 @@ fn detail(stderr: &str) -> String {
 }
 
 /// A failed operation on a file or folder of the host.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot {operation} `{}`: {source}", path.display())]
+///
+/// Its text holds what the system said, so that it is whole wherever it is shown. Therefore it has no
+/// [`source`](std::error::Error::source): who prints a chain of errors would print that twice.
+#[derive(Debug)]
 pub struct IoError {
     /// What was tried.
     pub operation: &'static str,
@@ -360,6 +363,14 @@ pub struct IoError {
     /// What the system said.
     pub source: io::Error,
 }
+
+impl fmt::Display for IoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} `{}`: {}", self.operation, self.path.display(), self.source)
+    }
+}
+
+impl std::error::Error for IoError {}
 
 /// Adds operation and path to an [`io::Error`].
 pub(crate) trait IoContext<T> {
@@ -387,6 +398,15 @@ mod tests {
     fn says_what_to_do_when_the_image_is_missing() {
         let error = EngineError::ImageMissing { image: "cage:latest".into() };
         insta::assert_snapshot!(error, @"the image `cage:latest` does not exist; run `make image`, or name another image");
+    }
+
+    #[test]
+    fn says_what_the_system_said_once_in_a_chain_of_errors() {
+        let error: Error =
+            Err::<(), _>(io::Error::other("it is on fire")).context("read", Path::new("/here")).unwrap_err();
+        let causes = std::iter::successors(std::error::Error::source(&error), |error| error.source());
+        let chain = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
+        insta::assert_snapshot!(chain, @"cannot read `/here`: it is on fire");
     }
 
     #[test]

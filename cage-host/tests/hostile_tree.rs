@@ -163,6 +163,6 @@ async fn stops_reading_a_history_without_end() {
           [ $i = 0 ] && echo from $parent; printf 'M 100644 inline f\ndata 4\n%04d\n' $i; i=$((i+1)); done; } | git fast-import --quiet";
     let Some(scene) = Scene::new("history", work).await else { return };
     let error = timeout(PATIENCE, scene.cage.patches(Base::creation())).await.unwrap().unwrap_err();
-    insta::assert_snapshot!(error, @"the cage sent more than 1000 commits while the host wanted to read the commits");
+    insta::assert_snapshot!(error, @"the cage sent more than the limit of 1000 commits while the host wanted to read the commits");
     scene.end().await;
 }

@@ -197,7 +197,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     let file = File::open(path).context("read", path)?;
     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).context("read", path)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        return refused("has more than 65536 bytes");
+        return refused(&format!("has more than the limit of {FILE_BYTES_MAX} bytes"));
     }
     match serde_json::from_slice(&bytes) {
         Ok(serde_json::Value::Object(_)) => Ok(bytes),

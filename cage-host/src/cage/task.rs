@@ -288,7 +288,7 @@ fn read_prompt(path: &Path) -> Result<String> {
     let file = File::open(path).context("read", path)?;
     file.take(MAX_PROMPT_BYTES as u64 + 1).read_to_end(&mut bytes).context("read", path)?;
     if bytes.len() > MAX_PROMPT_BYTES {
-        return Err(refused(&format!("has more than {MAX_PROMPT_BYTES} bytes")).into());
+        return Err(refused(&format!("has more than the limit of {MAX_PROMPT_BYTES} bytes")).into());
     }
     let text = String::from_utf8(bytes).map_err(|_| refused("is not UTF-8"))?;
     check_prompt(&text)?;

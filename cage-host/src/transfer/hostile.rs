@@ -304,7 +304,7 @@ fn names_every_attempt() {
     wrong checksum | the cage gave an answer that makes no sense to read files of the project: numeric field was not a number: 9006145 when getting cksum for good.txt
     cut in the middle of a file | the cage gave an answer that makes no sense to read files of the project: unexpected end of file
     no archive at all | the cage gave an answer that makes no sense to read files of the project: numeric field was not a number: f /
-    more bytes than the limit | the cage sent more than 2147483648 bytes while the host wanted to read files of the project
+    more bytes than the limit | the cage sent more than the limit of 2147483648 bytes while the host wanted to read files of the project
     drive letter | C:\evil | it was not asked for
     percent-coded parent | %2e%2e/canary/evil | it was not asked for
     look-alike dots | ․․/canary/evil | it was not asked for

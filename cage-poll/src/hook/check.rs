@@ -36,18 +36,18 @@ const NO_API: &str = "http://127.0.0.1:9";
 /// What is wrong with an image.
 #[derive(Debug, thiserror::Error)]
 enum Fault {
-    #[error("program missing: {program} cannot be started ({source}); copy the static cage-poll there")]
-    Program { program: String, source: io::Error },
+    #[error("program missing: {program} cannot be started ({error}); copy the static cage-poll there")]
+    Program { program: String, error: io::Error },
     #[error("settings missing: {path} is not there; write it with `cage-poll hook settings`")]
     SettingsMissing { path: String },
     #[error("settings wrong: {path}: {why}; write it anew with `cage-poll hook settings`")]
     SettingsWrong { path: String, why: String },
-    #[error("agent missing: {agent} cannot be started ({source})")]
-    Agent { agent: String, source: io::Error },
+    #[error("agent missing: {agent} cannot be started ({error})")]
+    Agent { agent: String, error: io::Error },
     #[error("hook not firing: {agent} {how}; the settings are right, so see whether it reads them")]
     Silent { agent: String, how: String },
-    #[error("could not make a folder to try it in")]
-    Folder(#[source] io::Error),
+    #[error("could not make a folder to try it in: {0}")]
+    Folder(io::Error),
 }
 
 /// Checks the image and says what it found.
@@ -71,7 +71,7 @@ pub(super) fn run(args: &CheckArgs) -> Exit {
 
 fn check(args: &CheckArgs) -> Result<Duration, Fault> {
     let started = Command::new(&args.program).arg("--version").stdout(Stdio::null()).status();
-    started.map_err(|source| Fault::Program { program: shown(&args.program), source })?;
+    started.map_err(|error| Fault::Program { program: shown(&args.program), error })?;
     check_settings(&args.settings, &args.program)?;
     let folder = std::env::temp_dir().join(format!("cage-hook-check-{}", Uuid::new_v4()));
     fs::create_dir(&folder).map_err(Fault::Folder)?;
@@ -125,7 +125,7 @@ fn fire(agent: &Path, folder: &Path) -> Result<Duration, Fault> {
         .stderr(Stdio::null())
         .process_group(0)
         .spawn()
-        .map_err(|source| Fault::Agent { agent: shown(agent), source })?;
+        .map_err(|error| Fault::Agent { agent: shown(agent), error })?;
     let fired = wait_for_record(&mut child, &dir, &session_id, begun);
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         // It may have ended by itself.

@@ -40,7 +40,7 @@ impl Context {
                 let host = Host::connect().await?;
                 let folder = cursor_folder()?;
                 let cursors =
-                    FileCursors::new(&folder).map_err(|source| Failure::File { path: folder, source })?;
+                    FileCursors::new(&folder).map_err(|error| Failure::File { path: folder, error })?;
                 Ok(host.with_cursors(cursors))
             })
             .await

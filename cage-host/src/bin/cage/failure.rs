@@ -24,11 +24,11 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Usage(String),
     /// A file that the command line names.
-    #[error("cannot read `{}`: {source}", path.display())]
-    File { path: PathBuf, source: io::Error },
+    #[error("cannot read `{}`: {error}", path.display())]
+    File { path: PathBuf, error: io::Error },
     /// A file that is to hold an answer.
-    #[error("cannot write `{}`: {source}", path.display())]
-    NotWritten { path: PathBuf, source: io::Error },
+    #[error("cannot write `{}`: {error}", path.display())]
+    NotWritten { path: PathBuf, error: io::Error },
     /// A payload that is no JSON object.
     #[error(transparent)]
     Payload(#[from] BadJson),

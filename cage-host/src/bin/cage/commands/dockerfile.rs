@@ -16,7 +16,7 @@ const REPOSITORY: &str = "cage-dockerfile";
 /// Builds an image for a cage that could be created, and returns its name: one for each file, so that the next build
 /// takes its place.
 pub(super) async fn build(file: &Path, spec: &CageSpec, context: &Context) -> Result<String, Failure> {
-    let path = regular_file(file).map_err(|source| Failure::File { path: file.to_owned(), source })?;
+    let path = regular_file(file).map_err(|error| Failure::File { path: file.to_owned(), error })?;
     let host = context.host().await?;
     // A build takes minutes: what is wrong with the rest is better said before.
     match host.plan(spec).await {

@@ -49,7 +49,7 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<Exit, Failure> {
 /// Writes a manual page for the program and one for each command.
 pub(crate) fn man(args: &ManArgs, context: &Context) -> Result<Exit, Failure> {
     let pages =
-        write_pages(&args.folder).map_err(|source| Failure::File { path: args.folder.clone(), source })?;
+        write_pages(&args.folder).map_err(|error| Failure::File { path: args.folder.clone(), error })?;
     context.screen().answer(&Written { folder: args.folder.clone(), pages })?;
     Ok(Exit::Ok)
 }

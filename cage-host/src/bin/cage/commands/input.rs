@@ -18,10 +18,10 @@ pub(crate) fn read_text(path: &Path, limit: usize) -> Result<String, Failure> {
         }
         Ok(text)
     };
-    let text = read().map_err(|source| Failure::File { path: path.to_owned(), source })?;
+    let text = read().map_err(|error| Failure::File { path: path.to_owned(), error })?;
     if text.len() > limit {
-        let source = std::io::Error::other(format!("it has more than {limit} bytes"));
-        return Err(Failure::File { path: path.to_owned(), source });
+        let error = std::io::Error::other(format!("it has more than the limit of {limit} bytes"));
+        return Err(Failure::File { path: path.to_owned(), error });
     }
     Ok(text)
 }

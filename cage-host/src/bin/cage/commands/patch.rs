@@ -150,6 +150,6 @@ impl Args {
 fn write(dir: &Path, number: usize, mail: &Mail) -> Result<PathBuf, Failure> {
     let file = dir.join(format!("{number:04}-{}.patch", name_from(mail.patch.subject(), "")));
     let written = fs::create_dir_all(dir).and_then(|()| fs::write(&file, &mail.text));
-    written.map_err(|source| Failure::NotWritten { path: file.clone(), source })?;
+    written.map_err(|error| Failure::NotWritten { path: file.clone(), error })?;
     Ok(file)
 }

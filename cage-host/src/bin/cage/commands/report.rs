@@ -231,7 +231,7 @@ async fn either(which: &str, args: &Args, context: &Context) -> Result<RunReport
 }
 
 fn read(path: &Path) -> Result<RunReport, Failure> {
-    let failed = |source| Failure::File { path: path.to_owned(), source };
+    let failed = |error| Failure::File { path: path.to_owned(), error };
     let mut text = String::new();
     File::open(path)
         .and_then(|file| file.take(MAX_REPORT_BYTES).read_to_string(&mut text))

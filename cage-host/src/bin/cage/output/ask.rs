@@ -49,5 +49,5 @@ pub(crate) async fn read_line(prompt: &str) -> Result<Option<String>, Failure> {
         let _ = sender.send(read);
     });
     let read = line.await.unwrap_or(Ok(None));
-    read.map_err(|source| Failure::File { path: "standard input".into(), source })
+    read.map_err(|error| Failure::File { path: "standard input".into(), error })
 }
