@@ -6,7 +6,7 @@
 #[macro_use]
 mod support;
 
-use cage_host::{Cage, CageError, Content, Error, FileCursors, RequestError, sanitize};
+use cage_host::{Cage, CageError, Content, Error, FileCursors, RequestError, Select, sanitize};
 use cage_proto::message::{Envelope, InfoRequest, Payload, TaskRevision};
 use support::talk::{PATIENCE, next, report, status};
 use support::{Stage, write_tree};
@@ -23,6 +23,7 @@ on_both_backends! {
     sends_into_the_inbox => send;
     answers_a_question_with_files_and_tells_what_it_refuses => answer;
     rejects_a_message_that_is_too_large => too_large;
+    talks_with_an_agent_that_deleted_its_project => without_project;
 }
 
 async fn push(stage: Stage) {
@@ -103,7 +104,7 @@ async fn malformed(stage: Stage) {
 
 /// Ends every `cage-poll` in the cage, found by its own command line.
 const KILL_FOLLOWERS: &str = r#"for p in /proc/[0-9]*; do
-  if [ "$(readlink "$p/cwd")" = "$1" ] && tr '\0' ' ' < "$p/cmdline" 2>/dev/null | grep -q '^cage-poll --follow'; then
+  if tr '\0' '\n' < "$p/environ" 2>/dev/null | grep -qxF "HOME=$1" && tr '\0' ' ' < "$p/cmdline" 2>/dev/null | grep -q '^cage-poll --follow'; then
     kill -9 "${p#/proc/}"
   fi
 done"#;
@@ -123,19 +124,16 @@ async fn restart(stage: Stage) {
 }
 
 fn kill_followers(stage: &Stage, cage: &Cage) {
-    let folder = project_folder(stage, cage);
+    let folder = home_folder(stage, cage);
     stage.agent(cage, &["sh", "-c", KILL_FOLLOWERS, "sh", &folder]);
 }
 
-fn project_folder(stage: &Stage, cage: &Cage) -> String {
-    stage
-        .agent(cage, &["sh", "-c", r#"cd "${CAGE_DIR:-$HOME/.cage}/../project" && pwd -P"#])
-        .trim()
-        .to_owned()
+fn home_folder(stage: &Stage, cage: &Cage) -> String {
+    stage.agent(cage, &["sh", "-c", r#"cd "${CAGE_DIR:-$HOME/.cage}/.." && pwd -P"#]).trim().to_owned()
 }
 
 const COUNT_FOLLOWERS: &str = r#"n=0; for p in /proc/[0-9]*; do
-  if [ "$(readlink "$p/cwd")" = "$1" ] && tr '\0' ' ' < "$p/cmdline" 2>/dev/null | grep -q -e '^cage-poll --follow' -e '^cat ' -e '^sh -c exec 3'; then
+  if tr '\0' '\n' < "$p/environ" 2>/dev/null | grep -qxF "HOME=$1" && tr '\0' ' ' < "$p/cmdline" 2>/dev/null | grep -q -e '^cage-poll --follow' -e '^cat ' -e '^sh -c exec 3'; then
     n=$((n+1))
   fi
 done; echo "$n""#;
@@ -148,7 +146,7 @@ async fn no_leftover(stage: Stage) {
     report(&stage, &cage, "one");
     let mut follower = cage.outbox().follow().await.unwrap();
     next(&mut follower).await;
-    let folder = project_folder(&stage, &cage);
+    let folder = home_folder(&stage, &cage);
     let count = || stage.agent(&cage, &["sh", "-c", COUNT_FOLLOWERS, "sh", &folder]).trim().to_owned();
     assert_ne!(count(), "0");
     drop(follower);
@@ -241,4 +239,19 @@ async fn rejects_a_folder_of_answers_that_does_not_exist() {
         sanitize(&error.to_string()),
         "cannot open the folder `/no/such`: No such file or directory (os error 2)"
     );
+}
+
+async fn without_project(stage: Stage) {
+    if !stage.has_programs() {
+        return;
+    }
+    let cage = stage.empty_cage("without-project").await;
+    report(&stage, &cage, "first");
+    stage.agent(&cage, &["sh", "-c", r#"cd /; rm -rf "${CAGE_DIR-$HOME/.cage}/../project""#]);
+    let mut follower = cage.outbox().follow().await.unwrap();
+    assert_eq!(status(&next(&mut follower).await), "first");
+    cage.inbox().send(TaskRevision::new("put it back")).await.unwrap();
+    assert_eq!(cage.inbox().list(Select::all()).await.unwrap().entries.len(), 1);
+    assert!(cage.status().await.is_ok() && cage.diagnose().await.is_ok());
+    cage.destroy().await.unwrap();
 }

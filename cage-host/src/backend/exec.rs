@@ -31,7 +31,8 @@ pub(crate) struct Exec {
     pub(crate) operation: &'static str,
     pub(crate) argv: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
-    pub(crate) cwd: Option<String>,
+    /// Where it runs: the root of all folders unless told otherwise, since the agent can remove any other one.
+    pub(crate) cwd: String,
     pub(crate) stdin: Stdin,
     /// The time from start to exit that is allowed; `None` for a program that is meant to stay.
     pub(crate) deadline: Option<Duration>,
@@ -63,7 +64,7 @@ impl Exec {
             operation,
             argv,
             env: Vec::new(),
-            cwd: None,
+            cwd: "/".to_owned(),
             stdin: Stdin::Empty,
             deadline: Some(deadline),
             keeps_exit_codes: false,
@@ -81,7 +82,7 @@ impl Exec {
     }
 
     pub(crate) fn cwd(mut self, cwd: impl Into<String>) -> Self {
-        self.cwd = Some(cwd.into());
+        self.cwd = cwd.into();
         self
     }
 

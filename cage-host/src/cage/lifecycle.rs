@@ -139,7 +139,7 @@ async fn end_supervisor(place: &Place, grace: Duration) -> Result<()> {
     let lock = CageDir::new(place.layout.cage_dir()).supervisor_lock();
     let tenths = (grace.as_millis() / 100).to_string();
     let argv = ["sh", "-c", STOP_SCRIPT, "sh", &lock.to_string_lossy(), &tenths];
-    let exec = Exec::new(STOP, argv, grace + MARGIN).cwd("/");
+    let exec = Exec::new(STOP, argv, grace + MARGIN);
     let ended = async { place.exec(exec).await?.exit().await };
     match ended.await {
         // What goes wrong inside, also that it does not run, must not keep the cage from being stopped.

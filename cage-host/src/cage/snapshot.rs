@@ -200,7 +200,7 @@ async fn copy_home(from: &Place, to: &Place) -> Result<()> {
     let archive = from.archive("").await?.ok_or(CageError::Gone { operation: FILL })?;
     let home = repack(archive, Still { since });
     let argv = ["sh", "-c", FILL_SCRIPT, "sh", to.layout.home()];
-    let exec = Exec::new(FILL, argv, FILL_DEADLINE).cwd("/").stdin(Stdin::Stream(home.stream));
+    let exec = Exec::new(FILL, argv, FILL_DEADLINE).stdin(Stdin::Stream(home.stream));
     let unpacked = match to.exec(exec).await {
         Ok(running) => running.success().await,
         Err(error) => Err(error),

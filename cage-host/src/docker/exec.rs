@@ -47,7 +47,7 @@ impl Engine {
             attach_stderr: Some(true),
             cmd: Some(exec.argv.clone()),
             env: Some(exec.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
-            working_dir: exec.cwd.clone(),
+            working_dir: Some(exec.cwd.clone()),
             ..ExecConfig::default()
         };
         let created = self.call(exec.operation, self.docker.create_exec(id.as_str(), config)).await?;

@@ -21,6 +21,7 @@ impl Engine {
             tty: Some(true),
             cmd: Some(exec.argv),
             env: Some(exec.env.into_iter().map(|(name, value)| format!("{name}={value}")).collect()),
+            working_dir: Some(exec.cwd),
             ..ExecConfig::default()
         };
         let created = self.call(operation, self.docker.create_exec(id.as_str(), config)).await?;

@@ -80,7 +80,7 @@ impl Folders {
             .env("LANG", "C.UTF-8")
             .env("TRUSTY_CAGE", "1")
             .envs(exec.env.iter().map(|(name, value)| (name, value)))
-            .current_dir(exec.cwd.clone().unwrap_or_else(|| layout.project()));
+            .current_dir(&exec.cwd);
         command
     }
 }
