@@ -19,6 +19,7 @@ on_both_backends! {
     adds_a_folder_that_is_compared_and_exported_like_any_other => added;
     removes_folders_and_takes_them_back => removed;
     copies_what_is_known_of_the_folders_along => forked;
+    shows_the_files_of_a_folder_that_the_agent_deleted_or_replaced_as_deleted => deleted;
     rejects_a_place_that_is_taken_or_none_and_a_folder_that_is_not_there => refused;
     leaves_nothing_of_an_addition_that_fails_or_is_given_up => undone;
 }
@@ -167,6 +168,33 @@ async fn forked(stage: Stage) {
         assert_eq!(home(&stage, &copy), "./other\n./project\n");
         copy.destroy().await.unwrap();
     }
+}
+
+async fn deleted(stage: Stage) {
+    let root = folders();
+    let cage = cage(&stage, "deleted", root.path()).await;
+    cage.add_folder("data", root.path().join("data")).await.unwrap();
+    let work = r#"cd "${CAGE_DIR-$HOME/.cage}/.."; rm -rf docs data; ln -s /etc data; echo x > project/new"#;
+    stage.agent(&cage, &["sh", "-c", work]);
+    let changes = async |folder| {
+        let dir = root.path().join(folder);
+        cage.diff_with(dir, DiffOptions::default().folder(folder)).await
+    };
+    assert_eq!(changes("docs").await.unwrap().to_string(), "D a.md\nD sub/b.md\n");
+    let data = changes("data").await.unwrap();
+    assert_eq!(data.to_string(), "D x\n");
+    cage.export(root.path().join("data"), &data).await.unwrap();
+    assert!(root.path().join("data/x").exists(), "deleted without being asked to");
+    fs::create_dir(root.path().join("never")).unwrap();
+    let error = changes("never").await.unwrap_err();
+    assert!(matches!(error, Error::Request(RequestError::NoSuchFolder { .. })), "{error}");
+    assert_eq!(known(&stage, &cage).await, pairs(&[("data", "data"), ("docs", "docs")]));
+    cage.remove_folder("docs").await.unwrap();
+    let error = changes("docs").await.unwrap_err();
+    assert!(matches!(error, Error::Request(RequestError::NoSuchFolder { .. })), "{error}");
+    stage.agent(&cage, &["sh", "-c", r#"rm -rf "${CAGE_DIR-$HOME/.cage}/../project""#]);
+    assert!(cage.diff(root.path().join("never")).await.unwrap().is_empty());
+    cage.destroy().await.unwrap();
 }
 
 async fn refused(stage: Stage) {

@@ -152,17 +152,17 @@ async fn finds_the_same_in_a_paused_a_crashed_and_a_killed_container() {
 }
 
 #[tokio::test]
-async fn says_so_when_the_agent_has_put_something_else_in_the_projects_place() {
+async fn reads_the_messages_when_the_agent_has_put_something_else_in_the_projects_place() {
     let Some(stage) = Stage::docker().await else { return };
+    let project = tempfile::tempdir().unwrap();
+    write_tree(project.path(), &[("a", "x")]);
     for (index, place) in ["rm -rf project", "rm -rf project; ln -s /etc project"].iter().enumerate() {
-        let cage = stage.empty_cage(&format!("place-{index}")).await;
-        stage.agent(&cage, &["sh", "-c", &format!("cd; {place}")]);
+        let spec = CageSpec::from_dir(stage.name(&format!("place-{index}")), project.path()).image(image());
+        let cage = stage.host.create(spec).await.unwrap();
+        stage.agent(&cage, &["sh", "-c", &format!("cage-send progress_update --status x; cd; {place}")]);
         cage.stop(Duration::ZERO).await.unwrap();
-        let error = cage.salvage(tempfile::tempdir().unwrap().path()).await.unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "the cage gave an answer that makes no sense to read the cage's files: there is no such folder"
-        );
+        let salvage = cage.salvage(project.path()).await.unwrap();
+        assert_eq!((salvage.changes.to_string().as_str(), salvage.outbox.len()), ("D a\n", 1));
         cage.destroy().await.unwrap();
     }
 }

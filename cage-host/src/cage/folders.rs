@@ -55,7 +55,7 @@ impl Cage {
     /// and not those that were removed.
     ///
     /// The cage itself is not asked, so that its agent has no say in what is listed, nor in where it came from. A folder
-    /// that the agent deleted is still listed.
+    /// that the agent deleted is still listed, and a diff says that all its files were deleted.
     ///
     /// # Errors
     /// [`CageError`] when the cage is gone, [`EngineError`](crate::EngineError) when the engine fails.

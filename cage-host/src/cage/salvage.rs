@@ -77,7 +77,7 @@ impl Cage {
     /// - [`RequestError::StillRunning`] when the cage runs: its files would change while they are read.
     /// - [`RequestError::Project`] when the folder cannot be read, [`IoError`](crate::IoError) when something in it
     ///   cannot, or the disk for temporary files is full.
-    /// - [`CageError`] when the cage was removed, has no project any more or holds more than the limits allow.
+    /// - [`CageError`] when the cage was removed or holds more than the limits allow.
     /// - [`EngineError`](crate::EngineError) when the engine fails.
     pub async fn salvage(&self, dir: impl AsRef<Path>) -> Result<Salvage> {
         let state = self.place.state().await?;

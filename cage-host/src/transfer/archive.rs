@@ -88,8 +88,8 @@ fn below<'a>(folder: &str, name: &'a [u8]) -> Option<&'a [u8]> {
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix(b"/") }
 }
 
-/// Lists a cage's project without running anything in the cage.
-pub(super) async fn list_still(place: &Place, still: Still) -> Result<Listing> {
+/// Lists a cage's project without running anything in the cage; `None` if it has none.
+pub(super) async fn list_still(place: &Place, still: Still) -> Result<Option<Listing>> {
     let folder = place.folder().to_owned();
     let listed = read_folder(place, place.folder(), Listing::default(), move |listing, path, entry| {
         if is_git(&path) {
@@ -105,11 +105,10 @@ pub(super) async fn list_still(place: &Place, still: Still) -> Result<Listing> {
         }
         Ok(())
     });
-    let missing = || "there is no such folder".to_owned();
-    let (mut listing, refused) =
-        listed.await?.ok_or_else(|| CageError::Malformed { operation: READ, reason: missing() })?;
-    listing.refused.extend(refused);
-    Ok(listing)
+    Ok(listed.await?.map(|(mut listing, refused)| {
+        listing.refused.extend(refused);
+        listing
+    }))
 }
 
 fn is_git(path: &SafePath) -> bool {

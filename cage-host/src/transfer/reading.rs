@@ -16,17 +16,21 @@ use super::receive::Received;
 use super::safe_path::SafePath;
 use super::spool::Spool;
 use crate::backend::{Exec, Running, Stdin};
-use crate::cage::Place;
-use crate::error::{CageError, Result};
+use crate::cage::{PROJECT, Place};
+use crate::error::{CageError, RequestError, Result};
 
 /// Longest time for a listing.
 const LIST_DEADLINE: Duration = Duration::from_secs(120);
 
-/// Lists the folder `$1`, says that this was all, and sends what is named to it.
+/// What [`SCRIPT`] answers for a folder that is not there.
+const MISSING: i64 = 66;
+
+/// Lists the folder `$1`, says that this was all, and sends what is named to it. A link is no folder, wherever it leads.
 ///
 /// `find` fails with 1 also when a file vanished meanwhile, and has listed all the others; with anything else its list
 /// has no end. The exit code is that of `find`, since an archive that is short shows it by itself.
-const SCRIPT: &str = r#"find "$1" -mindepth 1 -name .git -prune -o -printf "$2"
+const SCRIPT: &str = r#"[ -d "$1" ] && [ ! -L "$1" ] || exit 66
+find "$1" -mindepth 1 -name .git -prune -o -printf "$2"
 listed=$?
 [ $listed -le 1 ] || exit $listed
 printf 'end\0'
@@ -47,20 +51,29 @@ pub(super) enum Reading {
 }
 
 impl Reading {
-    /// Lists a cage's project.
+    /// Lists a cage's project. A folder that the cage should have and has not is an empty one: its agent deleted it.
     pub(super) async fn begin(place: &Place) -> Result<(Listing, Self)> {
-        if let Some(still) = place.still() {
-            return Ok((list_still(place, still).await?, Self::Still));
+        let begun = match place.still() {
+            Some(still) => list_still(place, still).await?.map(|listing| (listing, Self::Still)),
+            None => Self::begin_touched(place).await?,
+        };
+        match begun {
+            Some(begun) => Ok(begun),
+            None => Box::pin(check_known(place)).await.map(|()| (Listing::default(), Self::Empty)),
         }
-        let ((mut listing, reading), since) =
-            tokio::try_join!(Self::begin_running(place), Box::pin(place.written_since()))?;
-        if let Some(since) = since.copied {
-            listing.touch_since(since);
-        }
-        Ok((listing, reading))
     }
 
-    async fn begin_running(place: &Place) -> Result<(Listing, Self)> {
+    async fn begin_touched(place: &Place) -> Result<Option<(Listing, Self)>> {
+        let (begun, since) = tokio::try_join!(Self::begin_running(place), Box::pin(place.written_since()))?;
+        Ok(begun.map(|(mut listing, reading)| {
+            if let Some(since) = since.copied {
+                listing.touch_since(since);
+            }
+            (listing, reading)
+        }))
+    }
+
+    async fn begin_running(place: &Place) -> Result<Option<(Listing, Self)>> {
         let (names, stdin) = mpsc::channel(1);
         let mut running = Box::new(place.exec(exec(place).stdin(Stdin::Stream(stdin))).await?);
         let mut parser = Parser::default();
@@ -71,7 +84,7 @@ impl Reading {
                         break bytes.slice(end..);
                     }
                 }
-                None => return Err(cut_off(*running).await),
+                None => return cut_off(*running).await,
             }
         };
         let listing = parser.listing;
@@ -80,9 +93,9 @@ impl Reading {
             // no others.
             drop(names);
             running.success().await?;
-            return Ok((listing, Self::Empty));
+            return Ok(Some((listing, Self::Empty)));
         }
-        Ok((listing, Self::Waiting { running, names, came_early }))
+        Ok(Some((listing, Self::Waiting { running, names, came_early })))
     }
 
     /// Reads files into a spool, which is given back.
@@ -117,8 +130,22 @@ fn exec(place: &Place) -> Exec {
     Exec::new(LIST, argv, LIST_DEADLINE)
 }
 
-/// Says why a listing has no end.
-async fn cut_off(running: Running) -> crate::Error {
-    let malformed = || CageError::Malformed { operation: LIST, reason: "the listing has no end".to_owned() };
-    running.success().await.err().unwrap_or_else(|| malformed().into())
+/// Says why a listing has no end; nothing if there is no folder.
+async fn cut_off<T>(running: Running) -> Result<Option<T>> {
+    let exit = running.exit().await?;
+    if exit.code == MISSING {
+        return Ok(None);
+    }
+    exit.success(LIST)?;
+    Err(CageError::Malformed { operation: LIST, reason: "the listing has no end".to_owned() }.into())
+}
+
+/// Tells a folder that was deleted from one that the cage never had.
+async fn check_known(place: &Place) -> Result<()> {
+    let folder = place.folder();
+    if folder == PROJECT || place.folder_record().await?.folders().iter().any(|known| known.place == folder) {
+        return Ok(());
+    }
+    let (cage, place) = (place.name.to_string(), folder.to_owned());
+    Err(RequestError::NoSuchFolder { cage, place }.into())
 }

@@ -63,6 +63,33 @@ fn adds_folders_shows_and_exports_all_of_them_and_removes_one() {
 }
 
 #[test]
+fn shows_exports_and_removes_a_folder_that_the_agent_deleted() {
+    let Some(desk) = desk("deleted-folder") else { return };
+    let name = desk.name();
+    for dir in ["../docs", "../lib"] {
+        desk.run(&["add-dir", name, dir]).succeeds();
+    }
+    desk.agent(&["sh", "-c", "rm -rf ~/docs; echo more >> ~/lib/x"]);
+    let shown = desk.run(&["diff", name, "--all"]).succeeds();
+    insta::assert_snapshot!(desk.generalized(&shown.stdout), @r"
+    project (.):
+    NAME has changed nothing
+    docs (ROOT/docs):
+    D a.md
+    0 added, 0 modified, 1 deleted
+    lib (ROOT/lib):
+    M x
+    0 added, 1 modified, 0 deleted
+    ");
+    desk.run(&["export", name, "--all", "-y"]).succeeds();
+    assert_eq!(fs::read_to_string(desk.path("lib/x")).unwrap(), "x\nmore\n");
+    assert!(desk.path("docs/a.md").exists(), "nobody said --delete");
+    desk.json("remove-dir", &["remove-dir", name, "docs", "-y"]);
+    assert_eq!(desk.json("diff-all", &["diff", name, "--all"]).as_array().unwrap().len(), 2);
+    desk.run(&["destroy", name, "-y"]).succeeds();
+}
+
+#[test]
 fn says_what_is_wrong_with_a_folder() {
     let Some(desk) = desk("no-folder") else { return };
     let name = desk.name();
