@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use crate::backend::{Backend, Found};
 use crate::cage::{
     self, Cage, CageName, CageSpec, CageState, Copying, CreatePlan, Creation, ExtraFolder, Place, Shared,
-    Snapshot,
+    Snapshot, undo_unfinished_folders,
 };
 use crate::docker::Engine;
 use crate::doctor::{self, Report};
@@ -363,7 +363,7 @@ impl Host {
     ///
     /// A cage whose creation came to an end is never removed, whatever state it is in, nor one that a program is still
     /// creating. When that program ran on another machine, or in a container of its own, nobody can see from here
-    /// whether it still lives; what it left is removed once it is an hour old.
+    /// whether it still lives; what it left is removed once it is an hour old. Half a folder is removed from a cage that runs.
     ///
     /// ```no_run
     /// # async fn story() -> cage_host::Result<()> {
@@ -391,7 +391,8 @@ impl Host {
             }
         }
         self.backend.remove_abandoned_images().await?;
-        self.backend.remove_abandoned_notes().await?;
+        undo_unfinished_folders(&self.backend).await?;
+        self.backend.remove_lost_notes().await?;
         removed.sort();
         Ok(removed)
     }

@@ -12,7 +12,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::Command as BlockingCommand;
 
-use cage_host::{Cage, CageSpec, CageState, EmbeddedConfig, Host};
+use cage_host::{Cage, CageSpec, CageState, EmbeddedConfig, Error, Host, RequestError};
 use support::cut::killed_at;
 use support::{Stage, image, write_tree};
 use tokio::process::Command;
@@ -38,6 +38,7 @@ async fn the_program_that_is_killed() {
         "create" => drop(host.create(CageSpec::from_dir(&name, other).image(image())).await.unwrap()),
         "destroy" => cage().await.destroy().await.unwrap(),
         "snapshot" => drop(host.snapshot(&cage().await, &other).await.unwrap()),
+        "add-folder" => drop(cage().await.add_folder("docs", other).await.unwrap()),
         "fork" => drop(host.fork(&cage().await, &other).await.unwrap()),
         unknown => panic!("no deed: {unknown}"),
     }
@@ -181,6 +182,60 @@ fn helpers(cage: &Cage) -> String {
     let listed = BlockingCommand::new("sh").args(["-c", list, "sh", &container]).output().unwrap();
     assert!(listed.status.success(), "{listed:?}");
     String::from_utf8(listed.stdout).unwrap()
+}
+
+/// What is in the home of a cage, hidden copies too, and how many notes there are about its folders.
+fn home_and_notes(stage: &Stage, cage: &Cage) -> (String, usize) {
+    let list = "cd && find docs .adding-* -type f 2>/dev/null | sort | xargs -r cat; ls -d docs .adding-* 2>/dev/null; true";
+    let filter = r#"label=dev.cage.cage=$(docker inspect --format '{{.Id}}' "$1")"#;
+    let notes = format!("docker volume ls --quiet --filter {filter}");
+    let container = format!("isolated-dev-{}", cage.name());
+    let notes = BlockingCommand::new("sh").args(["-c", &notes, "sh", &container]).output().unwrap();
+    assert!(notes.status.success(), "{notes:?}");
+    let notes = String::from_utf8(notes.stdout).unwrap().lines().count();
+    (stage.agent(cage, &["sh", "-c", list]), notes)
+}
+
+/// Checks that the folder is there as a whole if it counts, and that there is nothing of it otherwise.
+async fn folder_or_nothing(stage: &Stage, cage: &Cage, step: usize) -> bool {
+    let counts = !cage.folders().await.unwrap().is_empty();
+    let expected = if counts { ("content, and more\ndocs\n", 1) } else { ("", 0) };
+    let (home, notes) = home_and_notes(stage, cage);
+    assert_eq!((home.as_str(), notes), expected, "at step {step}");
+    counts
+}
+
+#[tokio::test]
+async fn leaves_a_whole_folder_or_nothing_wherever_the_program_that_adds_it_is_killed() {
+    let Some(stage) = Stage::docker().await else { return };
+    let root = tempfile::tempdir().unwrap();
+    write_tree(root.path(), &[("docs/a", "content, "), ("docs/deep/b", "and more\n")]);
+    let dir = root.path().join("docs");
+    let cage = stage.empty_cage("folder").await;
+    // Each step once with a clean-up after it, and once with a repeat.
+    for (step, again) in (1..MOST_STEPS).flat_map(|step| [(step, false), (step, true)]) {
+        let mut program = program("add-folder", cage.name().as_str(), dir.to_str().unwrap());
+        let killed = killed_at(step, &mut program).await;
+        if !cage.folders().await.unwrap().is_empty() {
+            let home = home_and_notes(&stage, &cage).0;
+            assert!(home.ends_with("\ndocs\n"), "half a folder counts at step {step}: {home}");
+        }
+        if !again {
+            stage.host.gc().await.unwrap();
+        } else if let Err(error) = cage.add_folder("docs", &dir).await {
+            assert!(matches!(error, Error::Request(RequestError::FolderExists { .. })), "{step}: {error}");
+        }
+        let there = folder_or_nothing(&stage, &cage, step).await;
+        assert!(there || !again, "the repeat came to nothing at step {step}");
+        if there {
+            cage.remove_folder("docs").await.unwrap();
+        }
+        if !killed && again {
+            assert!(there && step > 20, "added in {step} steps");
+            return cage.destroy().await.unwrap();
+        }
+    }
+    panic!("it never ends");
 }
 
 /// The calls by which an export changes a folder, and those that write contents.

@@ -221,11 +221,12 @@ impl Backend {
         }
     }
 
-    /// Removes notes about folders of cages that are gone, and about folders that nobody will finish to add.
-    pub(crate) async fn remove_abandoned_notes(&self) -> Result<()> {
+    /// Removes notes about folders of cages that are gone.
+    pub(crate) async fn remove_lost_notes(&self) -> Result<()> {
         match self {
-            Self::Docker(engine) => engine.remove_abandoned_notes().await,
-            Self::Embedded(folders) => folders.remove_abandoned_notes().await,
+            Self::Docker(engine) => engine.remove_lost_notes().await,
+            // They lie in the folder of the cage, and go with it.
+            Self::Embedded(_) => Ok(()),
         }
     }
 

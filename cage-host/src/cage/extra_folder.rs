@@ -144,13 +144,14 @@ pub(crate) struct FolderRecord {
 }
 
 impl FolderRecord {
-    /// Returns the folders that the cage has, by place.
+    /// Returns the folders that the cage has, by place. One that is still being added is none.
     pub(crate) fn folders(&self) -> Vec<ExtraFolder> {
         let original =
             self.created.iter().filter(|folder| self.note(NoteKind::Removed, &folder.place).is_none());
         // One that came back after it was removed may come from elsewhere.
         let original = original.filter(|folder| self.note(NoteKind::Added, &folder.place).is_none());
         let added = self.notes.iter().filter(|note| note.kind == NoteKind::Added);
+        let added = added.filter(|note| self.note(NoteKind::Adding, &note.folder.place).is_none());
         let mut folders: Vec<_> = original.chain(added.map(|note| &note.folder)).cloned().collect();
         folders.sort_by(|a, b| a.place.cmp(&b.place));
         folders
@@ -205,6 +206,8 @@ mod tests {
             note(NoteKind::Added, "back"),
             note(NoteKind::Added, "added"),
             note(NoteKind::Adding, "half"),
+            note(NoteKind::Added, "nearly"),
+            note(NoteKind::Adding, "nearly"),
         ];
         let record = FolderRecord { created, notes };
         assert_eq!(

@@ -1,8 +1,9 @@
 //! Extra folders come and go.
 //!
 //! Adding one takes four steps: a note that somebody is at it, so that no other program adds the same one; the copy, to
-//! a hidden place; a note that the folder is there; and the move into its own place. Whatever happens before the third,
-//! nothing is left that counts as a folder of the cage.
+//! a hidden place; a note that the folder is there; and the move into its own place. It counts as a folder of the cage once
+//! the first note is gone, which is the last thing that happens. See [`unfinished_folder`](super::unfinished_folder) for
+//! what becomes of an addition whose program is killed.
 
 use std::path::Path;
 use std::pin::pin;
@@ -18,6 +19,7 @@ use super::handle::Cage;
 use super::place::Place;
 use super::progress::Reporter;
 use super::spec::{MAX_FOLDERS, check_readable};
+use super::unfinished_folder::{hidden_place, undo};
 use crate::backend::Exec;
 use crate::error::{CageError, Error, RequestError, Result};
 use crate::transfer::{Arrival, pack};
@@ -94,7 +96,7 @@ impl Cage {
         let adding = Adding {
             place: self.place.clone(),
             folder: ExtraFolder::of(&name, dir.as_ref()),
-            staging: format!("{}/.adding-{}", self.place.layout.home(), System.next_id()),
+            staging: self.place.layout.folder(&hidden_place(&System.next_id().to_string(), place)),
         };
         let dir = dir.as_ref().to_owned();
         let undo = adding.clone();
@@ -158,16 +160,19 @@ impl Adding {
     /// Notes that somebody adds the folder, unless it is there or somebody else does.
     async fn claim(&self) -> Result<()> {
         let record = self.place.folder_record().await?;
-        let folders = record.folders();
+        let unfinished = record.note(NoteKind::Adding, &self.folder.place);
+        let folders = if unfinished.is_some_and(FolderNote::is_abandoned) {
+            undo(&self.place, &self.folder.place).await?;
+            self.place.folder_record().await?.folders()
+        } else {
+            record.folders()
+        };
         if folders.iter().any(|folder| folder.place == self.folder.place) {
             return Err(self.exists());
         }
         if folders.len() >= MAX_FOLDERS {
             let reason = format!("at most {MAX_FOLDERS} extra folders are allowed; remove one first");
             return Err(RequestError::Invalid { what: "folder", reason }.into());
-        }
-        if record.note(NoteKind::Adding, &self.folder.place).is_some_and(FolderNote::is_abandoned) {
-            self.place.remove_note(NoteKind::Adding, &self.folder.place).await?;
         }
         let note = FolderNote::new(NoteKind::Adding, self.folder.clone());
         if self.place.write_note(&note).await? { Ok(()) } else { Err(self.exists()) }

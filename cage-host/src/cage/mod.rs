@@ -45,6 +45,7 @@ mod shared;
 mod snapshot;
 mod spec;
 mod task;
+mod unfinished_folder;
 mod watch;
 
 pub use agent::Agent;
@@ -78,3 +79,4 @@ pub(crate) use snapshot::{Copying, fork_snapshot};
 pub use spec::{CageSpec, DEFAULT_IMAGE, MAX_FOLDERS, Network};
 pub(crate) use spec::{PlannedCage, Source};
 pub use task::{MAX_PROMPT_BYTES, Task};
+pub(crate) use unfinished_folder::undo_all as undo_unfinished_folders;

@@ -72,8 +72,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes the notes about the folders of containers that are gone, and about folders that nobody will finish to add.
-    pub(crate) async fn remove_abandoned_notes(&self) -> Result<()> {
+    /// Removes the notes about the folders of containers that are gone.
+    pub(crate) async fn remove_lost_notes(&self) -> Result<()> {
         // In this order: a note whose container is not in the later listing has lost it for ever.
         let volumes = self.note_volumes(None).await?;
         let cages: HashSet<_> = self
@@ -83,8 +83,7 @@ impl Engine {
             .map(|found| found.id.as_str().to_owned())
             .collect();
         for volume in volumes {
-            let gone = owner(&volume).is_none_or(|owner| !cages.contains(owner.as_str()));
-            if gone || note(&volume).is_some_and(|note| note.is_abandoned()) {
+            if owner(&volume).is_none_or(|owner| !cages.contains(owner.as_str())) {
                 self.remove_volume(&volume.name).await?;
             }
         }

@@ -242,16 +242,6 @@ impl Folders {
         Ok(found)
     }
 
-    /// Removes the notes about folders that nobody will finish to add.
-    pub(crate) async fn remove_abandoned_notes(&self) -> Result<()> {
-        for found in self.list(None, false).await?.into_iter().filter(|found| found.unfinished.is_none()) {
-            for note in found.folders.notes.iter().filter(|note| note.is_abandoned()) {
-                self.remove_note(&found.id, note.kind, &note.folder.place).await?;
-            }
-        }
-        Ok(())
-    }
-
     /// Returns the folder of a cage: its id is the folder's name, a dot and what makes it unique.
     fn folder(&self, id: &CageId) -> PathBuf {
         let name = id.as_str().split_once('.').map_or(id.as_str(), |(name, _)| name);
