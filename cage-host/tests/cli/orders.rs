@@ -323,3 +323,22 @@ fn shows_and_exports_what_changed() {
     desk.run(&["export", name, "--yes", "--delete"]).succeeds();
     assert!(!desk.path("project/greet").exists());
 }
+
+#[test]
+fn exports_into_a_folder_that_it_makes_and_compares_with_none_that_is_missing() {
+    let Some(desk) = Desk::with_cage("new-folder") else { return };
+    let name = desk.name();
+    desk.agent(&["sh", "-c", "echo more >> README.md"]);
+    let complaint = desk.run(&["diff", name, "--output-dir", "../new/deep"]).complaint();
+    insta::assert_snapshot!(complaint, @"cage: invalid --output-dir: `../new/deep` does not exist, so there is nothing to compare with; `cage export` makes it");
+    // Nobody can be asked.
+    desk.run(&["export", name, "--output-dir", "../new/deep"]).ends_with(1);
+    assert!(!desk.path("new").exists(), "nothing was written, so nothing is made");
+    let exported = desk.json("export", &["export", name, "-y", "--output-dir", "../new/deep"]);
+    assert_eq!(exported["written"], serde_json::json!(["README.md", "greet"]));
+    assert_eq!(fs::read_to_string(desk.path("new/deep/README.md")).unwrap(), "greet\nmore\n");
+    desk.json("diff", &["diff", name, "--output-dir", "../new/deep"]);
+    fs::write(desk.path("file"), "").unwrap();
+    let complaint = desk.run(&["export", name, "-y", "--output-dir", "../file/new"]).complaint();
+    insta::assert_snapshot!(complaint, @"cage: cannot write `../file/new`: Not a directory (os error 20)");
+}

@@ -283,6 +283,7 @@ impl<T: OfFolder> Answer for Answers<T> {
 /// Shows what the agent changed.
 pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let screen = context.screen();
+    args.folders.check_output_dir()?;
     let cage = context.cage(&args.name).await?;
     let progress = Progress::begin(screen, &format!("comparing {} …", args.name));
     let mut differences = Vec::new();

@@ -168,6 +168,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     let screen = context.screen();
     let cage = context.cage(&args.name).await?;
     let many = args.folders.are_many();
+    let made = args.folders.make_output_dir()?;
     let progress = Progress::begin(screen, &format!("comparing {} …", args.name));
     let mut compared = Vec::new();
     for pair in args.folders.of(&cage).await? {
@@ -188,6 +189,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
     for (changes, dir) in &compared {
         exported.push(args.write(&Target { cage: &cage, dir }, changes).await?);
     }
+    made.keep();
     let failed = exported.iter().any(|exported| exported.exit() != Exit::Ok);
     screen.answer(&Answers::new(exported, many))?;
     Ok(if failed { Exit::Failed } else { Exit::Ok })

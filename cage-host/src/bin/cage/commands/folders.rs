@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cage_host::{Cage, DiffOptions, RequestError};
 
+use super::made_folder::MadeFolder;
 use crate::failure::Failure;
 
 /// Options that choose folders.
@@ -33,6 +34,21 @@ impl Folders {
     /// Says whether the answer is a list, even if it turns out to be one of a single folder.
     pub(super) fn are_many(&self) -> bool {
         self.all || self.dir.len() > 1
+    }
+
+    /// Makes the folder of this machine that was named, if it is missing.
+    pub(super) fn make_output_dir(&self) -> Result<MadeFolder, Failure> {
+        self.output_dir.as_deref().map_or_else(|| Ok(MadeFolder::default()), MadeFolder::make)
+    }
+
+    /// Checks that the folder of this machine that was named is there.
+    pub(super) fn check_output_dir(&self) -> Result<(), Failure> {
+        let Some(dir) = self.output_dir.as_deref().filter(|dir| !dir.exists()) else { return Ok(()) };
+        let reason = format!(
+            "`{}` does not exist, so there is nothing to compare with; `cage export` makes it",
+            dir.display()
+        );
+        Err(cage_host::Error::from(RequestError::Invalid { what: "--output-dir", reason }).into())
     }
 
     /// Finds the folders that are meant.

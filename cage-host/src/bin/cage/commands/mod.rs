@@ -22,6 +22,7 @@ pub(crate) mod interactive;
 pub(crate) mod launch;
 pub(crate) mod list;
 pub(crate) mod logs;
+mod made_folder;
 pub(crate) mod outbox;
 pub(crate) mod patch;
 pub(crate) mod remove_dir;
