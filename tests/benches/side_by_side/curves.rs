@@ -73,30 +73,27 @@ fn mailbox(stage: &Stage) -> Plot {
     }
 }
 
+/// Nothing is destroyed before the last is created, for the reason given at [`project`](crate::project).
 fn project(stage: &Stage) -> Plot {
     let (mut create, mut diff, mut destroy) = (Vec::new(), Vec::new(), Vec::new());
+    let mut created = Vec::new();
     for files in FILES {
         let dir = stage.tree(&format!("curve{files}"), files);
-        let (mut diffs, mut destroys) = (Vec::new(), Vec::new());
-        let created = median(PROJECT_ROUNDS, || {
-            let spec = CageSpec::from_dir(format!("bench-curve-{files}"), &dir).image(places::image());
+        let mut cages = Vec::new();
+        let took = median(PROJECT_ROUNDS, || {
+            let spec = CageSpec::from_dir(format!("bench-curve-{files}-{}", cages.len()), &dir);
             let begun = Instant::now();
-            let cage = stage.runtime.block_on(stage.host.create(spec)).unwrap();
-            let took = begun.elapsed().as_secs_f64();
-            diffs.push(
-                seconds(|| stage.runtime.block_on(cage.diff(&dir)).map_err(|error| error.to_string()))
-                    .unwrap(),
-            );
-            destroys.push(
-                seconds(|| stage.runtime.block_on(cage.destroy()).map_err(|error| error.to_string()))
-                    .unwrap(),
-            );
-            took
+            cages.push(stage.cage(spec));
+            begun.elapsed().as_secs_f64()
         });
-        let files = files as f64;
-        create.push((files, created));
-        diff.push((files, percentile(diffs, 50).unwrap()));
-        destroy.push((files, percentile(destroys, 50).unwrap()));
+        create.push((files as f64, took));
+        let diffs = cages.iter().map(|cage| seconds(|| blocking(stage, cage.diff(&dir))).unwrap());
+        diff.push((files as f64, percentile(diffs.collect(), 50).unwrap()));
+        created.push((files as f64, cages));
+    }
+    for (files, cages) in created {
+        let destroys = cages.into_iter().map(|cage| seconds(|| blocking(stage, cage.destroy())).unwrap());
+        destroy.push((files, percentile(destroys.collect(), 50).unwrap()));
     }
     let curves = [("create", create), ("destroy", destroy), ("diff", diff)];
     Plot {
@@ -105,6 +102,10 @@ fn project(stage: &Stage) -> Plot {
         y: "s",
         curves: curves.into_iter().map(|(name, points)| Curve { name, points }).collect(),
     }
+}
+
+fn blocking<T>(stage: &Stage, call: impl Future<Output = cage_host::Result<T>>) -> Result<T, String> {
+    stage.runtime.block_on(call).map_err(|error| error.to_string())
 }
 
 fn cages(stage: &Stage) -> Plot {

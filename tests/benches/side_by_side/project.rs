@@ -5,7 +5,6 @@ use std::process::Command;
 use std::time::Instant;
 
 use cage_host::{Cage, CageSpec, Changes};
-use cage_tests::places;
 
 use crate::measure::{Figure, Sides, seconds};
 use crate::results::{Results, Row};
@@ -19,71 +18,87 @@ pub(crate) const ROWS: &[&str] =
 const PEER_TRIES: u32 = 5;
 
 pub(crate) fn measure(stage: &Stage, results: &mut Results) {
-    let (create, destroy) = create(stage, "20k", 20_000, 3);
+    let (create, created) = create(stage, "20k", 20_000, 3);
     results.add("create_20k", &create);
-    results.add("destroy", &destroy.remark("of the cages of `create_20k`"));
-    results.add("create_200", &create_small(stage));
+    let (create_small, _) = self::create(stage, "200", 200, 5);
+    results.add("create_200", &create_small);
     let small = Pair::create(stage, "2k", 2_000);
     results.add("diff_3_of_2k", &small.diff(3));
     let large = Pair::create(stage, "20k", 20_000);
     results.add("diff_3_of_20k", &large.diff(3));
     results.add("export_3_of_20k", &large.export(3));
     results.add("list", &list(stage));
+    results.add("destroy", &created.destroy(stage).remark("of the cages of `create_20k`"));
 }
 
-fn create_small(stage: &Stage) -> Row {
-    create(stage, "200", 200, 5).0
+/// The cages that were measured while they were created.
+///
+/// None is destroyed before everything else is measured. ext4 does not give an inode away again within minutes of its
+/// deletion, and looks at each of those for every new file: a create just after a destroy takes twice as long.
+#[derive(Default)]
+struct Created {
+    ours: Vec<Cage>,
+    peers: Vec<String>,
+    /// A cage, and folders in it.
+    floors: (String, Vec<String>),
 }
 
-/// Creates and destroys; both are measured.
-fn create(stage: &Stage, name: &str, files: usize, rounds: usize) -> (Row, Row) {
+fn create(stage: &Stage, name: &str, files: usize, rounds: usize) -> (Row, Created) {
     let dir = stage.tree(&format!("create{name}"), files);
     let peer_dir = stage.tree(&format!("create-peer{name}"), files);
-    let (ours, peers) = (format!("bench-create-{name}"), format!("bench-peer-create-{name}"));
     // The floor unpacks in a cage that is there already.
-    let floor_in = format!("bench-floor-{name}");
-    stage.cage(CageSpec::empty(&floor_in));
-    let mut destroyed = (Vec::new(), Vec::new(), Vec::new());
-    let (ours_gone, peers_gone, floor_gone) = (&mut destroyed.0, &mut destroyed.1, &mut destroyed.2);
-    let created = Sides::ours(|| {
-        let create = stage.host.create(CageSpec::from_dir(&ours, &dir).image(places::image()));
+    let floor_cage = format!("bench-floor-{name}");
+    stage.cage(CageSpec::empty(&floor_cage));
+    let mut created = Created { floors: (container(&floor_cage), Vec::new()), ..Created::default() };
+    let Created { ours, peers, floors: (floor_in, floors) } = &mut created;
+    let row = Sides::ours(|| {
+        let spec = CageSpec::from_dir(format!("bench-create-{name}-{}", ours.len()), &dir);
         let begun = Instant::now();
-        let cage = stage.runtime.block_on(create).map_err(|error| error.to_string())?;
-        let took = begun.elapsed().as_secs_f64();
-        ours_gone
-            .push(seconds(|| stage.runtime.block_on(cage.destroy()).map_err(|error| error.to_string()))?);
-        Ok(took)
+        ours.push(stage.cage(spec));
+        Ok(begun.elapsed().as_secs_f64())
     })
     .peer(|| {
-        let peer = stage.peer.as_ref().map_err(Clone::clone)?;
-        let took = seconds(|| peer.create(&peers, &peer_dir))?;
-        peers_gone.push(seconds(|| peer.destroy(&peers))?);
-        Ok(took)
+        let peer_name = format!("bench-peer-create-{name}-{}", peers.len());
+        let peer = stage.expect_peer_cage(&peer_name)?;
+        peers.push(peer_name.clone());
+        seconds(|| peer.create(&peer_name, &peer_dir))
     })
     .floor(|| {
-        let took = seconds(|| unpack(&container(&floor_in), &dir))?;
-        floor_gone
-            .push(seconds(|| run(&mut docker(&["exec", &container(&floor_in), "rm", "-rf", "/tmp/floor"])))?);
-        Ok(took)
+        let folder = format!("/tmp/floor{}", floors.len());
+        floors.push(folder.clone());
+        seconds(|| unpack(floor_in, &dir, &folder))
     })
     .alternate(rounds, "s")
     .remark("the floor is a plain tar over an exec into a cage that is there");
-    let middle = |figures: Vec<f64>| crate::measure::percentile(figures, 50);
-    let row = Row {
-        ours: middle(destroyed.0),
-        peer: middle(destroyed.1),
-        floor: middle(destroyed.2),
-        unit: "s",
-        runs: rounds,
-        note: Some("the floor removes the files alone".to_owned()),
-    };
-    (created, row)
+    (row, created)
+}
+
+impl Created {
+    fn destroy(mut self, stage: &Stage) -> Row {
+        let rounds = self.ours.len();
+        let (floor_in, floors) = &mut self.floors;
+        Sides::ours(|| {
+            let cage = self.ours.pop().ok_or("there are no more")?;
+            seconds(|| stage.runtime.block_on(cage.destroy()).map_err(|error| error.to_string()))
+        })
+        .peer(|| {
+            let peer = stage.peer.as_ref().map_err(Clone::clone)?;
+            let name = self.peers.pop().ok_or("there are no more")?;
+            seconds(|| peer.destroy(&name))
+        })
+        .floor(|| {
+            let folder = floors.pop().ok_or("there are no more")?;
+            seconds(|| run(&mut docker(&["exec", floor_in, "rm", "-rf", &folder])))
+        })
+        .alternate(rounds, "s")
+        .remark("the floor removes the files alone")
+    }
 }
 
 /// Moves a folder into a cage by the plainest means.
-fn unpack(container: &str, dir: &Path) -> Result<(), String> {
+fn unpack(container: &str, dir: &Path, folder: &str) -> Result<(), String> {
     let text = format!(
-        "tar -C {} -c . | docker exec -i -u trustycage {container} sh -c 'mkdir /tmp/floor && tar -C /tmp/floor -x'",
+        "tar -C {} -c . | docker exec -i -u trustycage {container} sh -c 'mkdir {folder} && tar -C {folder} -x'",
         dir.display()
     );
     run(Command::new("sh").args(["-c", &text])).map(drop)

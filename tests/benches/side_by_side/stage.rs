@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cage_host::{Cage, CageSpec, Host};
+use cage_host::{Cage, CageSpec, Error, Host, RequestError};
 use cage_tests::places;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -48,12 +48,17 @@ impl Stage {
 
     /// Creates a cage of the peer's that is removed at the end, and returns its container.
     pub(crate) fn peer_cage(&self, name: &str, dir: &Path) -> Result<String, String> {
+        self.expect_peer_cage(name)?.create(name, dir)?;
+        Ok(container(name))
+    }
+
+    /// Returns the peer to create a cage with, which is removed at the end.
+    pub(crate) fn expect_peer_cage(&self, name: &str) -> Result<&Peer, String> {
         let peer = self.peer.as_ref().map_err(Clone::clone)?;
         self.peers.borrow_mut().push(name.to_owned());
         // What an ended run left; there is seldom anything.
         let _ = peer.destroy(name);
-        peer.create(name, dir)?;
-        Ok(container(name))
+        Ok(peer)
     }
 
     /// Makes a folder with so many files of about a kilobyte, a hundred in each folder.
@@ -80,8 +85,10 @@ impl Drop for Stage {
     fn drop(&mut self) {
         for name in self.cages.take() {
             let destroyed = async { self.host.cage(&name).await?.destroy().await };
-            if let Err(error) = self.runtime.block_on(destroyed) {
-                println!("left behind: {error}");
+            match self.runtime.block_on(destroyed) {
+                // Some were destroyed on the way.
+                Ok(()) | Err(Error::Request(RequestError::NoSuchCage { .. })) => {}
+                Err(error) => println!("left behind: {error}"),
             }
         }
         for name in self.peers.take() {
