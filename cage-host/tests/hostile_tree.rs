@@ -9,16 +9,30 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::Duration;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-use cage_host::{Base, Cage, CageSpec, Changes, Export, ExportOptions};
+use cage_host::{Base, Cage, CageSpec, Changes, Export, ExportOptions, Host};
 use support::{Stage, image, write_tree};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
 /// Far above what anything here takes; a test that runs into it hangs.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Most memory of a program that compares and exports any of these trees, in KiB.
+const MAX_MEMORY_KIB: u64 = 64 * 1024;
+
+/// Most memory for as many files as a listing may nearly have, all of them new, in KiB: each is known by its path as
+/// long as it is compared, exported and reported.
+const MAX_MEMORY_OF_MANY_KIB: u64 = 192 * 1024;
+
+/// Tell the program that is measured which cage to read, and into which folder.
+const NAME: &str = "CAGE_TEST_NAME";
+const TARGET: &str = "CAGE_TEST_TARGET";
+
+/// What stands before what it measured.
+const MEASURED: &str = "measured: ";
 
 /// A cage, and a target with a canary beside it.
 struct Scene {
@@ -74,9 +88,33 @@ impl Scene {
     }
 
     async fn export(&self, changes: &Changes) -> Export {
-        let options = ExportOptions::default().delete(true).agent_run(true).overwrite(true);
-        let exporting = self.cage.export_with(self.root.path().join("target"), changes, options);
+        let exporting = self.cage.export_with(self.root.path().join("target"), changes, everything());
         timeout(PATIENCE, exporting).await.expect("the export hangs").unwrap()
+    }
+
+    /// Lets the agent go on with something while the cage is read.
+    fn meanwhile(&self, work: &str) {
+        let container = format!("isolated-dev-{}", self.cage.name());
+        let work = format!("cd ~/project && {work}");
+        let mut started = Command::new("docker");
+        assert!(started.args(["exec", "-d", &container, "sh", "-c", &work]).status().unwrap().success());
+    }
+
+    /// Has a program of its own compare and export it, which must neither hang nor take much memory.
+    async fn is_bounded(&self, tree: &str, limit_kib: u64) {
+        let mut program = tokio::process::Command::new(std::env::current_exe().unwrap());
+        program.args(["the_program_that_is_measured", "--exact", "--ignored", "--nocapture"]);
+        program.env(NAME, self.cage.name().as_str()).env(TARGET, self.root.path().join("target"));
+        let output = program.stdin(Stdio::null()).kill_on_drop(true).output();
+        let output = timeout(PATIENCE, output).await;
+        assert!(output.is_ok(), "{tree}: it hangs");
+        let output = output.unwrap().unwrap();
+        assert!(output.status.success(), "{tree}: {output:?}");
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let measured = printed.split_once(MEASURED).unwrap().1.lines().next().unwrap();
+        println!("{tree}: {measured}");
+        let kib: u64 = measured.split_whitespace().rev().nth(1).unwrap().parse().unwrap();
+        assert!(kib < limit_kib, "{tree}: {measured}");
     }
 
     /// Removes the cage and sees that nothing beside the target changed.
@@ -86,6 +124,11 @@ impl Scene {
         assert_eq!(fs::read_dir(self.root.path()).unwrap().count(), 2, "something lies beside the target");
         drop(self.stage);
     }
+}
+
+/// Options that hold as little back as possible.
+fn everything() -> ExportOptions {
+    ExportOptions::default().delete(true).agent_run(true).overwrite(true)
 }
 
 fn left_out(export: &Export) -> Vec<&str> {
@@ -115,12 +158,10 @@ async fn takes_only_files_of_a_tree_with_everything_else_in_it() {
 async fn survives_files_that_become_links_while_they_are_read() {
     let work = "mkdir d && i=0; while [ $i -lt 200 ]; do echo $i > d/$i; i=$((i+1)); done";
     let Some(scene) = Scene::new("swap", work).await else { return };
-    let swap =
-        "cd ~/project; while :; do rm -rf d/1* && ln -s /etc/passwd d/10; mv d e; ln -s / d; rm d; mv e d;
-        rm d/10; mkfifo d/11; rm d/11; echo x > d/12; done";
-    let container = format!("isolated-dev-{}", scene.cage.name());
-    let mut started = Command::new("docker");
-    assert!(started.args(["exec", "-d", &container, "sh", "-c", swap]).status().unwrap().success());
+    scene.meanwhile(
+        "while :; do rm -rf d/1* && ln -s /etc/passwd d/10; mv d e; ln -s / d; rm d; mv e d;
+        rm d/10; mkfifo d/11; rm d/11; echo x > d/12; done",
+    );
     for _ in 0..5 {
         let changes = scene.diff().await.unwrap();
         let export = scene.export(&changes).await;
@@ -165,4 +206,73 @@ async fn stops_reading_a_history_without_end() {
     let error = timeout(PATIENCE, scene.cage.patches(Base::creation())).await.unwrap().unwrap_err();
     insta::assert_snapshot!(error, @"the cage sent more than the limit of 1000 commits while the host wanted to read the commits");
     scene.end().await;
+}
+
+#[tokio::test]
+#[ignore = "it is the program that another test starts and measures"]
+async fn the_program_that_is_measured() {
+    let [name, target] = [NAME, TARGET].map(|variable| std::env::var(variable).unwrap());
+    let cage = Host::connect().await.unwrap().cage(&name).await.unwrap();
+    let begun = Instant::now();
+    let changes = cage.diff(&target).await.unwrap();
+    let compared = begun.elapsed();
+    let begun = Instant::now();
+    let export = cage.export_with(&target, &changes, everything()).await.unwrap();
+    let exported = begun.elapsed();
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.split("VmHWM:").nth(1).unwrap().split_whitespace().next().unwrap();
+    let (differences, written) = (changes.len(), export.written.len());
+    println!(
+        "{MEASURED}{differences} differences in {compared:.2?}, {written} written in {exported:.2?}, {peak} KiB"
+    );
+}
+
+/// A tree, how it is made, and what its agent does while it is read.
+type Tree = (&'static str, &'static str, &'static str);
+
+const MANY: &str = "200,000 entries";
+
+/// Trees that would take a careless reader much time or memory.
+const TREES: [Tree; 8] = [
+    (MANY, "mkdir many && cd many && seq 1 200000 | xargs touch", ""),
+    ("4,000 levels", r#"perl -e 'for (1..4000) { mkdir "d"; chdir "d" or die } open F, ">", "bottom"'"#, ""),
+    (
+        "long names",
+        r#"perl -e 'for (1..14) { mkdir "x" x 250; chdir "x" x 250 or die; open F, ">", $_ . "y" x 250 for 1..100 }'"#,
+        "",
+    ),
+    (
+        "links",
+        r#"perl -e 'open F, ">", "f"; for (1..5000) { symlink "/etc/passwd", "out$_"; symlink ".", "loop$_"; link "f", "hard$_" }'"#,
+        "",
+    ),
+    (
+        "odd files",
+        r#"mkfifo $(seq -f pipe%g 500); truncate -s 1T sparse
+        for i in $(seq 500); do printf x > "$(printf '\033[2J\033]0;%d\007' $i)"; done"#,
+        "",
+    ),
+    (
+        "names that differ in case",
+        "for i in $(seq 500); do echo a > name$i; echo b > NAME$i; done; mkdir $(seq -f dir%g 500) $(seq -f DIR%g 500)",
+        "",
+    ),
+    (
+        "files that change",
+        "echo x > grows; echo x > comes",
+        "while :; do head -c 1000000 /dev/zero >> grows; [ $(stat -c %s grows) -lt 100000000 ] || : > grows; rm comes; echo y > comes; done",
+    ),
+    ("large files", "head -c 300000000 /dev/urandom > large; yes | head -c 100000000 > text", ""),
+];
+
+#[tokio::test]
+async fn compares_and_exports_any_tree_without_a_hang_and_within_64_mib() {
+    for (index, (tree, work, meanwhile)) in TREES.into_iter().enumerate() {
+        let Some(scene) = Scene::new(&format!("bounded-{index}"), work).await else { return };
+        if !meanwhile.is_empty() {
+            scene.meanwhile(meanwhile);
+        }
+        scene.is_bounded(tree, if tree == MANY { MAX_MEMORY_OF_MANY_KIB } else { MAX_MEMORY_KIB }).await;
+        scene.end().await;
+    }
 }
