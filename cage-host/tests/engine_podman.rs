@@ -8,7 +8,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use cage_host::message::TaskRevision;
-use cage_host::{Cage, CageSpec, CageState, Error, Host, Network, Product, Subject, Task, Verdict};
+use cage_host::{
+    Cage, CageSpec, CageState, CreateEvent, EngineError, Error, Host, Network, Product, Subject, Task,
+    Verdict,
+};
 use support::agent::{done, script};
 use support::numbers::{container, docker, expect, send, send_meanwhile};
 use support::podman::Podman;
@@ -58,7 +61,22 @@ async fn sees_that_a_service_is_not_root_and_whether_it_can_limit_anything() {
     assert_eq!((engine.product, engine.rootless, engine.user_namespaces), (Product::Podman, true, true));
     let limits = report.findings.iter().find(|finding| finding.subject == Subject::Limits).unwrap();
     assert!(engine.cgroup_version != "1" || limits.verdict == Verdict::Bad, "{report}");
+    says_at_a_creation_that_nothing_is_limited(&host, limits.verdict == Verdict::Bad).await;
     podman.stop().await;
+}
+
+async fn says_at_a_creation_that_nothing_is_limited(host: &Host, unlimited: bool) {
+    let mut creation = host.start_create(CageSpec::empty("unlimited").image("there-is-none"));
+    let mut told = Vec::new();
+    while let Some(event) = creation.next().await {
+        told.push(event);
+    }
+    assert_eq!(
+        told.iter().any(|event| matches!(event, CreateEvent::Unlimited { .. })),
+        unlimited,
+        "{told:?}"
+    );
+    assert!(matches!(creation.finish().await, Err(Error::Engine(EngineError::ImageMissing { .. }))));
 }
 
 async fn is_examined(host: &Host) {

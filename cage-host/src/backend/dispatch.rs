@@ -95,6 +95,14 @@ impl Backend {
         }
     }
 
+    /// Returns what of a cage the engine cannot limit. The embedded backend promises no limit.
+    pub(crate) fn unlimited(&self) -> Option<&str> {
+        match self {
+            Self::Docker(engine) => engine.unlimited.as_deref(),
+            Self::Embedded(_) => None,
+        }
+    }
+
     /// Makes an empty cage that is not started and marked as unfinished.
     pub(crate) async fn create(&self, plan: &PlannedCage) -> Result<CageId> {
         match self {

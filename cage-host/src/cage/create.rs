@@ -75,6 +75,9 @@ async fn begin(backend: Backend, spec: CageSpec, reporter: &mut Reporter) -> Res
     reporter.say(CreateEvent::Checking);
     let plan = spec.plan()?;
     backend.check_abilities(&plan).await?;
+    if let Some(what) = backend.unlimited() {
+        reporter.say(CreateEvent::Unlimited { what: what.to_owned() });
+    }
     let id = backend.create(&plan).await?;
     reporter.say(CreateEvent::ContainerCreated);
     Ok((Place::new(plan.name.clone(), id, backend), plan))

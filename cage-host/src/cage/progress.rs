@@ -19,6 +19,11 @@ const STEP_CHARS_MAX: usize = 60;
 pub enum CreateEvent {
     /// The wish is being checked, and whether the engine can fulfil it.
     Checking,
+    /// The engine cannot hold the cage to its limits, and takes them without a word. The cage is created all the same.
+    Unlimited {
+        /// What it cannot limit, as words: "memory and processes".
+        what: String,
+    },
     /// There is a container, or a folder on the embedded backend, that is not finished yet.
     ContainerCreated,
     /// The container runs.
@@ -56,6 +61,9 @@ impl fmt::Display for CreateEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Checking => f.write_str("checking"),
+            Self::Unlimited { what } => {
+                write!(f, "WARNING: this engine cannot limit {what}; the doctor says what helps")
+            }
             Self::ContainerCreated => f.write_str("created the container"),
             Self::Started => f.write_str("started the container"),
             Self::Packing { place, files, bytes } => {

@@ -24,6 +24,8 @@ pub(crate) struct Engine {
     pub(super) endpoint: Arc<Endpoint>,
     /// Processors that the engine has; it refuses a container that asks for more.
     pub(super) cpus: i64,
+    /// What of a container it cannot limit, though it takes a limit without a word.
+    pub(crate) unlimited: Option<String>,
 }
 
 impl Engine {
@@ -44,9 +46,12 @@ impl Engine {
             .await
             .map_err(|_| unreachable(format!("no version within {} s", CALL_DEADLINE.as_secs())))?
             .map_err(|error| unreachable(error::root_cause(&error)))?;
-        let engine = Self { docker: negotiated, endpoint: Arc::new(endpoint.clone()), cpus: i64::MAX };
+        let endpoint = Arc::new(endpoint.clone());
+        let engine = Self { docker: negotiated, endpoint, cpus: i64::MAX, unlimited: None };
         let info = engine.call("describe itself", engine.docker.info()).await?;
-        Ok(Self { cpus: info.ncpu.unwrap_or(i64::MAX), ..engine })
+        let cpus = info.ncpu.unwrap_or(i64::MAX);
+        let unlimited = engine.unlimited(info);
+        Ok(Self { cpus, unlimited, ..engine })
     }
 
     /// Awaits one call, no longer than [`CALL_DEADLINE`].

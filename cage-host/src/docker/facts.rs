@@ -7,7 +7,7 @@ use bollard::models::{SystemInfo, SystemVersion, SystemVersionComponents};
 
 use super::client::Engine;
 use super::error::Blame;
-use crate::doctor::{EngineFacts, OciRuntime, Product};
+use crate::doctor::{EngineFacts, OciRuntime, Product, unlimited};
 use crate::endpoint::{Address, Endpoint};
 use crate::error::Result;
 use crate::sanitize::sanitize;
@@ -46,6 +46,14 @@ impl Engine {
         }
     }
 
+    /// Returns what of a container the engine cannot limit.
+    pub(super) fn unlimited(&self, info: SystemInfo) -> Option<String> {
+        let rootless = (self.is_of_another_user() || is_in_a_home(&info)) && !is_desktop(&info);
+        let mut facts = facts(&SystemVersion::default(), info);
+        facts.rootless |= rootless;
+        unlimited(&facts)
+    }
+
     /// Says whether the engine's socket is not root's.
     fn is_of_another_user(&self) -> bool {
         let Address::Unix(socket) = &self.endpoint.address else { return false };
@@ -55,9 +63,8 @@ impl Engine {
     /// The room where it stores, if that folder is one of this machine.
     fn free_bytes(&self, info: &SystemInfo) -> Option<u64> {
         let local = matches!(self.endpoint.address, Address::Unix(_));
-        let desktop = info.operating_system.as_deref().is_some_and(|system| system.contains(DESKTOP));
         let folder = info.docker_root_dir.as_deref().map(Path::new).filter(|folder| folder.is_dir())?;
-        let stat = rustix::fs::statvfs(folder).ok().filter(|_| local && !desktop)?;
+        let stat = rustix::fs::statvfs(folder).ok().filter(|_| local && !is_desktop(info))?;
         Some(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 }
@@ -66,6 +73,10 @@ impl Engine {
 /// without root, but this is where it stores then.
 fn is_in_a_home(info: &SystemInfo) -> bool {
     info.docker_root_dir.as_deref().is_some_and(|folder| folder.contains("/.local/share/containers/"))
+}
+
+fn is_desktop(info: &SystemInfo) -> bool {
+    info.operating_system.as_deref().is_some_and(|system| system.contains(DESKTOP))
 }
 
 fn facts(version: &SystemVersion, info: SystemInfo) -> EngineFacts {

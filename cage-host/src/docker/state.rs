@@ -11,7 +11,7 @@ use super::client::Engine;
 use super::error::Blame;
 use crate::backend::CageId;
 use crate::cage::CageState;
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 
 /// Seconds between the polite signal and the kill. A container's main process only sleeps and ends at once.
 const STOP_SECONDS: i32 = 2;
@@ -31,7 +31,16 @@ impl Engine {
 
     /// Holds every program of a container.
     pub(crate) async fn pause_container(&self, id: &CageId) -> Result<()> {
-        self.call("pause the container", self.docker.pause_container(id.as_str())).await
+        const OPERATION: &str = "pause the container";
+        let paused = self.try_call(OPERATION, self.docker.pause_container(id.as_str())).await?;
+        paused.map_err(|blame| match blame {
+            // runc's words, where an engine runs without root on cgroups version 1.
+            Blame::Refused(reason) if reason.contains("cgroups not configured") => {
+                let reason = "it has no cgroups to hold programs by; stop the cage instead".to_owned();
+                EngineError::Refused { operation: OPERATION, reason }.into()
+            }
+            blame => blame.into_error(OPERATION),
+        })
     }
 
     /// Lets the programs of a paused container go on.

@@ -107,16 +107,11 @@ fn seccomp(facts: &EngineFacts) -> Finding {
     Finding::bad(Subject::Seccomp, "system calls are not filtered", advice)
 }
 
-fn limits(facts: &EngineFacts) -> Finding {
-    let found = format!("cgroups version {}, driver {}", facts.cgroup_version, facts.cgroup_driver);
-    if facts.rootless && facts.cgroup_version == "1" {
-        // Podman says of this that it can limit everything, and limits nothing.
-        let advice = "start the system with cgroups version 2, and delegate its controllers to this user";
-        return Finding::bad(
-            Subject::Limits,
-            format!("{found}: without root nothing can be limited"),
-            advice,
-        );
+/// Returns what of a cage an engine cannot limit; `None` if it limits all.
+pub(crate) fn unlimited(facts: &EngineFacts) -> Option<String> {
+    // Podman says of this that it can limit everything, and limits nothing.
+    if facts.cgroup_driver == "none" || facts.rootless && facts.cgroup_version == "1" {
+        return Some("memory, processes and processors".to_owned());
     }
     let missing: Vec<_> = [
         (facts.limits_memory, "memory"),
@@ -126,10 +121,18 @@ fn limits(facts: &EngineFacts) -> Finding {
     .into_iter()
     .filter_map(|(there, what)| (!there).then_some(what))
     .collect();
-    if facts.cgroup_driver == "none" || !missing.is_empty() {
-        let missing = if missing.is_empty() { "anything".to_owned() } else { missing.join(" and ") };
-        let advice = "use cgroups version 2, and delegate its controllers to a rootless engine";
-        return Finding::bad(Subject::Limits, format!("{found}: cannot limit {missing}"), advice);
+    (!missing.is_empty()).then(|| missing.join(" and "))
+}
+
+fn limits(facts: &EngineFacts) -> Finding {
+    let found = format!("cgroups version {}, driver {}", facts.cgroup_version, facts.cgroup_driver);
+    if let Some(unlimited) = unlimited(facts) {
+        let advice = if facts.rootless && facts.cgroup_version == "1" {
+            "start the system with cgroups version 2, and delegate its controllers to this user"
+        } else {
+            "use cgroups version 2, and delegate its controllers to a rootless engine"
+        };
+        return Finding::bad(Subject::Limits, format!("{found}: cannot limit {unlimited}"), advice);
     }
     if facts.cgroup_version == "1" {
         let advice = "start the system with cgroups version 2, which new engines will ask for";
@@ -193,6 +196,17 @@ mod tests {
 
     fn verdict(facts: &EngineFacts, subject: Subject) -> Verdict {
         judge(facts).iter().find(|finding| finding.subject == subject).unwrap().verdict
+    }
+
+    #[test]
+    fn says_what_an_engine_cannot_limit() {
+        let nothing = EngineFacts { cgroup_driver: "none".to_owned(), ..healthy() };
+        assert_eq!(unlimited(&nothing).as_deref(), Some("memory, processes and processors"));
+        let rootless = EngineFacts { rootless: true, cgroup_version: "1".to_owned(), ..healthy() };
+        assert_eq!(unlimited(&rootless), unlimited(&nothing));
+        let some = EngineFacts { limits_memory: false, limits_cpus: false, ..healthy() };
+        assert_eq!(unlimited(&some).as_deref(), Some("memory and processors"));
+        assert_eq!(unlimited(&healthy()), None);
     }
 
     #[test]
