@@ -10,7 +10,7 @@ mod exec;
 mod layout;
 mod retry;
 
-pub(crate) use dispatch::{Archive, Backend, CageId, Changes, Found, WrittenSince};
+pub(crate) use dispatch::{Archive, Backend, Birth, CageId, Changes, Found, WrittenSince};
 pub(crate) use exec::{Chunk, Exec, Exit, Feeder, Running, Stdin};
 pub(crate) use layout::{Layout, USER};
 pub(crate) use retry::{End, Retry};

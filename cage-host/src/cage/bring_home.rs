@@ -17,6 +17,12 @@ impl Cage {
     /// Environments, installed packages and caches are protected, and what the folder's `.cageprotect` files name, in
     /// the syntax and with the reach of `.gitignore` files: see [`Changes::protected`].
     ///
+    /// What the host changed since the cage was created from it is no change of the cage: see [`Changes::changed_here`]
+    /// and [`Hold::BothChanged`](crate::Hold::BothChanged). Which is which tells the commit that the creation, or the last
+    /// push, left in the cage; it is read only where the host's files have changed, or are not those that were sent. An
+    /// extra folder has no such commit, and one that is salvaged cannot be asked: there both count as having changed what
+    /// the host changed.
+    ///
     /// # Errors
     /// - [`RequestError::Project`] when the folder cannot be read, [`IoError`](crate::IoError) when something in it
     ///   cannot, or the disk for temporary files is full.
@@ -31,15 +37,18 @@ impl Cage {
     /// # Errors
     /// Like [`Cage::diff`].
     pub async fn diff_with(&self, dir: impl AsRef<Path>, options: DiffOptions) -> Result<Changes> {
-        transfer::diff(&self.place, dir.as_ref(), options).await
+        transfer::diff(&self.place, dir.as_ref(), options, &self.memory()).await
     }
 
     /// Writes changes into a folder, adding and replacing files but deleting none, and nothing that is held back.
     ///
-    /// What is written is what [`Cage::diff`] read, also where only the host changed a file since the cage was created:
-    /// [`Cage::push`] brings such changes into the cage before. A missing folder is created, and removed again on
-    /// failure. A file that changed on the host since the diff is left as it is, and reported as a conflict. A
+    /// What is written is what [`Cage::diff`] read. A file that the host changed, too, since the cage was created, the last
+    /// push or the last export of it, or that it changed since the diff, is left as it is and reported as a conflict; one
+    /// that the host alone changed is left without a word. A missing folder is created, and removed again on failure. A
     /// `.gitignore` that is replaced is kept beside the new one.
+    ///
+    /// What was exported is remembered where the cursors are: see [`Host::with_cursors`](crate::Host::with_cursors).
+    /// Where it is not known any more, a file that was exported and then changed in the cage counts as changed by both.
     ///
     /// # Errors
     /// - [`RequestError::ForeignChanges`] when the changes come from another cage.
@@ -65,7 +74,7 @@ impl Cage {
             let (from, asked) = (changes.cage().to_string(), self.place.name.to_string());
             return Err(RequestError::ForeignChanges { from, asked }.into());
         }
-        transfer::export(changes, dir.as_ref(), options).await
+        transfer::export(changes, dir.as_ref(), options, &self.memory()).await
     }
 
     /// Reads the commits that the agent made behind a base, with all that is needed to judge them and to take them over.
@@ -103,7 +112,7 @@ impl Cage {
     /// # Errors
     /// Like [`Cage::push`], and [`RequestError::Invalid`] when a path was chosen at which nothing differs.
     pub async fn push_with(&self, dir: impl AsRef<Path>, options: &PushOptions) -> Result<Push> {
-        transfer::push(&self.place, dir.as_ref(), options).await
+        transfer::push(&self.place, dir.as_ref(), options, &self.memory()).await
     }
 
     /// Removes caches from the project in the cage: `__pycache__`, `.pytest_cache`, `.mypy_cache`, `.ruff_cache`,

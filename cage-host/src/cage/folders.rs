@@ -10,6 +10,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use cage_proto::env::{IdSource as _, System};
+use tokio::task::spawn_blocking;
 
 use super::background::{Caller, given_up, in_the_background};
 use super::extra_folder::{ExtraFolder, FolderNote, NoteKind};
@@ -18,11 +19,12 @@ use super::folder_name::{FolderName, PROJECT};
 use super::handle::Cage;
 use super::place::Place;
 use super::progress::Reporter;
+use super::sent::now;
 use super::spec::{MAX_FOLDERS, check_readable};
 use super::unfinished_folder::{hidden_place, undo};
 use crate::backend::Exec;
 use crate::error::{CageError, Error, RequestError, Result};
-use crate::transfer::{Arrival, pack};
+use crate::transfer::{Arrival, Memory, pack};
 
 const ADD: &str = "add the folder";
 const REMOVE: &str = "remove the folder";
@@ -97,6 +99,7 @@ impl Cage {
             place: self.place.clone(),
             folder: ExtraFolder::of(&name, dir.as_ref()),
             staging: self.place.layout.folder(&hidden_place(&System.next_id().to_string(), place)),
+            memory: self.memory(),
         };
         let dir = dir.as_ref().to_owned();
         let undo = adding.clone();
@@ -137,11 +140,13 @@ struct Adding {
     folder: ExtraFolder,
     /// The hidden place that it is copied to.
     staging: String,
+    memory: Memory,
 }
 
 impl Adding {
     async fn add(&self, dir: &Path, caller: &mut Caller) -> Result<Arrival> {
         self.claim().await?;
+        let since = now();
         let copied = caller.while_waiting(self.copy(dir)).await;
         let added = match copied {
             Some(Ok(arrival)) => self.settle().await.map(|()| arrival),
@@ -154,7 +159,15 @@ impl Adding {
         }
         let released = self.place.remove_note(NoteKind::Adding, &self.folder.place).await;
         let arrival = added?;
+        self.note_since(dir, since).await;
         released.map(|()| arrival)
+    }
+
+    /// Notes from when on a change of the host's folder is none that was copied.
+    async fn note_since(&self, dir: &Path, since: i64) {
+        let (memory, place, dir) = (self.memory.clone(), self.folder.place.clone(), dir.to_owned());
+        // Without the note the time of the cage's creation counts, which only calls more files changed.
+        let _ = spawn_blocking(move || memory.folder_added(&place, &dir, since)).await;
     }
 
     /// Notes that somebody adds the folder, unless it is there or somebody else does.

@@ -16,7 +16,7 @@ use super::task::Task;
 use crate::error::Result;
 use crate::interactive::Interactive;
 use crate::mailbox::{Inbox, Outbox};
-use crate::transfer::Arrival;
+use crate::transfer::{Arrival, Memory};
 
 /// A cage that exists. Dropping the handle leaves it running; [`Cage::destroy`] ends it.
 #[derive(Debug)]
@@ -34,6 +34,11 @@ impl Cage {
 
     pub(super) fn with_folders(self, folder_arrivals: Vec<(String, Arrival)>) -> Self {
         Self { folder_arrivals, ..self }
+    }
+
+    /// Returns where it is remembered what was exported.
+    pub(super) fn memory(&self) -> Memory {
+        Memory::new(Arc::clone(&self.shared.cursors), &self.place)
     }
 
     pub(crate) fn place(&self) -> &Place {

@@ -31,6 +31,13 @@ pub(crate) const ORIGIN: &str = "dev.cage.origin";
 /// On a copy: when the first of the cages that it was copied from was created, in seconds since 1970.
 pub(crate) const WRITTEN_SINCE: &str = "dev.cage.written-since";
 
+/// When the project was copied from a folder of the host, by the host's clock, in nanoseconds since 1970; a copy has it
+/// from the cage that it was made of. Always there: an image's own would be believed.
+pub(crate) const HOST_SINCE: &str = "dev.cage.host-since";
+
+/// Which folder that was; empty where there was none, and like the time of it always there.
+pub(crate) const PROJECT_DIR: &str = "dev.cage.project-dir";
+
 /// On a container that another cage is copied into: the container that is paused meanwhile.
 pub(crate) const PAUSES: &str = "dev.cage.pauses";
 

@@ -10,6 +10,7 @@
 //! - [`task`], [`agent`], [`credential`], [`auth_mode`], [`secret`]: what an agent is launched with.
 //! - [`launch`], [`agent_run`]: an agent on a task, in the background and in the foreground.
 //! - [`handle`]: the cage itself; [`place`]: the same, as the rest of this crate sees it.
+//! - [`sent`]: what of the host went into it, and when.
 //! - [`lifecycle`]: its stops and starts. [`salvage`]: what is left in one that does not run. [`snapshot`], [`origin`]: its
 //!   copies. [`bring_home`]: what was done in it.
 //! - [`watch`]: what it does.
@@ -41,6 +42,7 @@ mod progress;
 mod resources;
 mod salvage;
 mod secret;
+mod sent;
 mod shared;
 mod snapshot;
 mod spec;
@@ -73,6 +75,7 @@ pub use progress::CreateEvent;
 pub use resources::{DEFAULT_CPUS, DEFAULT_MEMORY_BYTES, DEFAULT_PIDS};
 pub use salvage::{Salvage, SalvagedMessage};
 pub(crate) use secret::Secret;
+pub(crate) use sent::Sent;
 pub(crate) use shared::Shared;
 pub use snapshot::Snapshot;
 pub(crate) use snapshot::{Copying, fork_snapshot};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::credential::is_credential;
 use super::extra_folder::{ExtraFolder, as_list, to_label};
 use super::labels;
+use super::sent::Sent;
 use super::spec::{CageSpec, Network, PlannedCage};
 use crate::error::RequestError;
 
@@ -36,7 +37,9 @@ impl Origin {
     /// Plans a cage of the same settings and with the same folders, which come with its home.
     pub(crate) fn plan(self, name: &str, image: String) -> Result<PlannedCage, RequestError> {
         let (folders, since) = (to_label(&self.folders), self.written_since.to_string());
+        let sent = Sent::labels_of_copy(&self.labels);
         let mut plan = self.spec(name, image).plan()?;
+        plan.labels.extend(sent);
         plan.labels.insert(labels::FOLDERS.to_owned(), folders);
         plan.labels.insert(labels::WRITTEN_SINCE.to_owned(), since);
         Ok(plan)

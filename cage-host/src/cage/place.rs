@@ -1,7 +1,13 @@
 //! A cage seen from within this crate: where it is and how to run something there.
 
-use crate::backend::{Archive, Backend, CageId, Exec, Layout, Running, WrittenSince};
-use crate::cage::{CageName, CageState, FolderName, FolderNote, FolderRecord, NoteKind, Origin, PROJECT};
+use std::sync::Arc;
+
+use tokio::sync::OnceCell;
+
+use crate::backend::{Archive, Backend, Birth, CageId, Exec, Layout, Running, WrittenSince};
+use crate::cage::{
+    CageName, CageState, FolderName, FolderNote, FolderRecord, NoteKind, Origin, PROJECT, Sent,
+};
 use crate::error::Result;
 use crate::interactive::Terminal;
 
@@ -16,6 +22,8 @@ pub(crate) struct Place {
     pub(crate) layout: Layout,
     backend: Backend,
     still: Option<Still>,
+    /// Asked for once.
+    birth: Arc<OnceCell<Birth>>,
     /// The folder of the home that is compared and read.
     folder: String,
 }
@@ -31,7 +39,7 @@ pub(crate) struct Still {
 impl Place {
     pub(crate) fn new(name: CageName, id: CageId, backend: Backend) -> Self {
         let layout = backend.layout(&id);
-        Self { name, id, layout, backend, still: None, folder: PROJECT.to_owned() }
+        Self { name, id, layout, backend, still: None, birth: Arc::default(), folder: PROJECT.to_owned() }
     }
 
     pub(crate) async fn exec(&self, exec: Exec) -> Result<Running> {
@@ -61,7 +69,16 @@ impl Place {
 
     /// Returns since when agents wrote into the cage, or into what it was copied from.
     pub(crate) async fn written_since(&self) -> Result<WrittenSince> {
-        self.backend.written_since(&self.id).await
+        Ok(self.birth().await?.written)
+    }
+
+    /// Returns what was copied into the cage.
+    pub(crate) async fn sent(&self) -> Result<&Sent> {
+        Ok(&self.birth().await?.sent)
+    }
+
+    async fn birth(&self) -> Result<&Birth> {
+        self.birth.get_or_try_init(|| self.backend.birth(&self.id)).await
     }
 
     /// Says whether the cage's programs can be held.

@@ -14,6 +14,7 @@ use super::git_repo::{CloneSource, GitRepo};
 use super::labels;
 use super::name::CageName;
 use super::resources::Resources;
+use super::sent::Sent;
 use crate::error::RequestError;
 
 /// Extra folders of one cage.
@@ -70,6 +71,15 @@ pub(crate) enum Source {
     Empty,
     Dir(PathBuf),
     Git(CloneSource),
+}
+
+impl Source {
+    fn dir(&self) -> Option<&Path> {
+        match self {
+            Self::Dir(dir) => Some(dir),
+            Self::Empty | Self::Git(_) => None,
+        }
+    }
 }
 
 /// A [`CageSpec`] that has passed every check.
@@ -232,6 +242,7 @@ impl CageSpec {
         let mut labels = check_labels(self.labels, &name)?;
         let known: Vec<_> = folders.iter().map(|(place, dir)| ExtraFolder::of(place, dir)).collect();
         labels.insert(labels::FOLDERS.to_owned(), to_label(&known));
+        labels.extend(Sent::labels_of(source.dir()));
         labels.extend(self.auth_mode.map(|mode| (labels::AUTH_MODE.to_owned(), mode.to_string())));
         let Self { image, resources, runtime, network, env, .. } = self;
         Ok(PlannedCage { name, source, folders, image, resources, runtime, network, env, labels })

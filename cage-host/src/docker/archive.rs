@@ -8,8 +8,8 @@ use tokio::time::timeout;
 
 use super::client::{CALL_DEADLINE, Engine};
 use super::error::Blame;
-use crate::backend::{Archive, CageId, WrittenSince};
-use crate::cage::labels;
+use crate::backend::{Archive, Birth, CageId, WrittenSince};
+use crate::cage::{Sent, labels};
 use crate::error::{EngineError, Error, Result};
 
 const ARCHIVE: &str = "read the cage's files";
@@ -32,10 +32,13 @@ impl Engine {
         Ok(Some(rest.map(|chunk| chunk.map_err(|error| Blame::from(error).into_error(ARCHIVE))).boxed()))
     }
 
-    /// Returns since when agents wrote into a container, or into what it was copied from.
-    pub(crate) async fn written_since(&self, id: &CageId) -> Result<WrittenSince> {
+    /// Returns what is known of a container's beginning.
+    pub(crate) async fn birth(&self, id: &CageId) -> Result<Birth> {
         let call = self.docker.inspect_container(id.as_str(), None::<InspectContainerOptions>);
-        Ok(written_since(&self.call("look at the container", call).await?))
+        let container = self.call("look at the container", call).await?;
+        let labels = container.config.as_ref().and_then(|config| config.labels.as_ref());
+        let sent = Sent::from_labels(|label| labels?.get(label).map(String::as_str));
+        Ok(Birth { written: written_since(&container), sent })
     }
 }
 

@@ -11,7 +11,9 @@ use tokio::task::spawn_blocking;
 use super::notes::{self, CREATED};
 use super::processes;
 use crate::backend::{CageId, Found, Layout};
-use crate::cage::{CONTAINER_PREFIX, CageName, CageState, PlannedCage, Source, Unfinished, creator, labels};
+use crate::cage::{
+    CONTAINER_PREFIX, CageName, CageState, PlannedCage, Sent, Source, Unfinished, creator, labels,
+};
 use crate::error::{CageError, IoContext as _, RequestError, Result};
 
 /// What stands where a container has the name of its image.
@@ -23,8 +25,12 @@ const STOPPED: &str = "stopped";
 /// The file that marks a cage as unfinished.
 const UNFINISHED: &str = "unfinished";
 
-/// The file that says how the agent is to sign in.
-const AUTH_MODE: &str = "auth-mode";
+/// The files that stand for labels of a container, each with its label. A copy of the cage needs them too.
+const LABELS: [(&str, &str); 3] = [
+    ("auth-mode", labels::AUTH_MODE),
+    ("host-since", labels::HOST_SINCE),
+    ("project-dir", labels::PROJECT_DIR),
+];
 
 /// The file that holds a cage's id.
 const ID: &str = "id";
@@ -98,8 +104,7 @@ impl Folders {
             made => made.context("create the folder", &folder)?,
         }
         let id = CageId::new(format!("{}.{}", name.container(), unique()));
-        let label = plan.labels.get(labels::FOLDERS).map(String::as_str).unwrap_or_default();
-        let filled = self.fill(&folder, &id, label, plan.labels.get(labels::AUTH_MODE)).await;
+        let filled = self.fill(&folder, &id, &plan.labels).await;
         if filled.is_err() {
             // The error that is already there says more than one about cleaning up.
             let _ = fs::remove_dir_all(&folder).await;
@@ -108,19 +113,15 @@ impl Folders {
     }
 
     /// Makes what is in a cage's folder; the mark comes first and the id last.
-    async fn fill(
-        &self,
-        folder: &Path,
-        id: &CageId,
-        folders: &str,
-        auth_mode: Option<&String>,
-    ) -> Result<()> {
+    async fn fill(&self, folder: &Path, id: &CageId, labels: &BTreeMap<String, String>) -> Result<()> {
         mark(folder).await?;
         let path = folder.join(CREATED);
+        let folders = labels.get(labels::FOLDERS).map(String::as_str).unwrap_or_default();
         fs::write(&path, folders).await.context("write", &path)?;
-        if let Some(mode) = auth_mode {
-            let path = folder.join(AUTH_MODE);
-            fs::write(&path, mode).await.context("write", &path)?;
+        for (file, label) in LABELS {
+            let Some(value) = labels.get(label) else { continue };
+            let path = folder.join(file);
+            fs::write(&path, value).await.context("write", &path)?;
         }
         for part in ["project", ".cage/outbox", ".cage/inbox", ".cage/cursor"] {
             let path = folder.join("home").join(part);
@@ -155,12 +156,24 @@ impl Folders {
 
     /// Returns what a container would have as labels, and is needed to create another cage like it.
     pub(crate) async fn labels(&self, id: &CageId) -> Result<BTreeMap<String, String>> {
-        let path = self.existing(id, "look at the cage").await?.join(AUTH_MODE);
-        let mode = match fs::read_to_string(&path).await {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            mode => Some((labels::AUTH_MODE.to_owned(), mode.context("read", &path)?)),
-        };
-        Ok(mode.into_iter().collect())
+        let folder = self.existing(id, "look at the cage").await?;
+        let mut found = BTreeMap::new();
+        for (file, label) in LABELS {
+            let path = folder.join(file);
+            match fs::read_to_string(&path).await {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                value => drop(found.insert(label.to_owned(), value.context("read", &path)?)),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Returns what was copied into a cage; nothing is known where that cannot be read.
+    pub(crate) async fn sent(&self, id: &CageId) -> Sent {
+        let mut labels = self.labels(id).await.unwrap_or_default();
+        let folders = fs::read_to_string(self.folder(id).join(CREATED)).await;
+        labels.insert(labels::FOLDERS.to_owned(), folders.unwrap_or_default());
+        Sent::from_labels(|label| labels.get(label).map(String::as_str))
     }
 
     pub(crate) async fn state(&self, id: &CageId) -> Result<CageState> {

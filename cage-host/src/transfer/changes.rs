@@ -32,10 +32,19 @@ pub(super) struct Inner {
     /// The folder that it was compared with.
     pub(super) dir: PathBuf,
     pub(super) list: Vec<Change>,
+    /// What the host alone changed.
+    pub(super) changed_here: Vec<Change>,
     pub(super) protected: Vec<ProtectedPath>,
     pub(super) refused: Refused,
     pub(super) spool: Spool,
     pub(super) fingerprints: Fingerprinter,
+}
+
+impl Inner {
+    /// Returns all that differs, whoever changed it.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Change> + Clone {
+        self.list.iter().chain(&self.changed_here)
+    }
 }
 
 /// One file that differs.
@@ -48,6 +57,8 @@ pub struct Change {
     pub(super) hold: Option<Hold>,
     /// The host's file as it was compared, of one that was modified or deleted.
     pub(super) before: Option<Fingerprint>,
+    /// The host changed it too since it was sent.
+    pub(super) both_changed: bool,
     /// The other end of a move.
     pub(super) moved: Option<SafePath>,
 }
@@ -107,6 +118,9 @@ pub enum Hold {
         /// Its size in bytes.
         bytes: u64,
     },
+    /// The host changed it too, since the cage was created, the last push, or the last export of it. The caller can insist.
+    #[error("both the host and the cage changed it")]
+    BothChanged,
     /// It vanished, or the agent made it unreadable.
     #[error("it could not be read")]
     Unreadable,
@@ -145,6 +159,13 @@ impl Changes {
     pub fn renames(&self) -> impl Iterator<Item = (&Path, &Path)> {
         let added = self.iter().filter(|change| change.kind == ChangeKind::Added);
         added.filter_map(|change| Some((change.moved.as_ref()?.as_path(), change.path())))
+    }
+
+    /// Returns what differs because the host alone changed it since the cage was created, the last push, or the last
+    /// export of it: what `kind` calls deleted, the host added. None of it is among the changes, since the cage has only
+    /// what was there before; [`Cage::push`](crate::Cage::push) brings it into the cage.
+    pub fn changed_here(&self) -> impl Iterator<Item = &Change> {
+        self.inner.changed_here.iter()
     }
 
     /// Returns what differs in protected places: environments, installed packages and caches (`venv/`,
@@ -200,10 +221,16 @@ impl<'a> IntoIterator for &'a Changes {
 
 impl fmt::Display for Changes {
     /// Writes one line for each change: a letter, the path, where it was moved from or to, and why it is held back if
-    /// it is. Protected places follow, with the letter `P`.
+    /// it is. What the host alone changed follows as a number of files, with the letter `H`, and protected places, with
+    /// the letter `P`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for change in self {
             writeln!(f, "{change}")?;
+        }
+        match self.inner.changed_here.len() {
+            0 => {}
+            1 => writeln!(f, "H (1 file was changed on the host alone)")?,
+            files => writeln!(f, "H ({files} files were changed on the host alone)")?,
         }
         for protected in self.protected() {
             writeln!(f, "{protected}")?;
@@ -237,7 +264,7 @@ impl Change {
 
     /// Returns why it is not exported, if it is not.
     pub fn hold(&self) -> Option<Hold> {
-        self.hold
+        self.hold.or(self.both_changed.then_some(Hold::BothChanged))
     }
 }
 
@@ -248,7 +275,7 @@ impl fmt::Display for Change {
             let way = if self.kind == ChangeKind::Added { "from" } else { "to" };
             write!(f, " (moved {way} {})", sanitize_path(moved.as_path()))?;
         }
-        match &self.hold {
+        match self.hold() {
             Some(hold) => write!(f, " (held back: {hold})"),
             None => Ok(()),
         }

@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 use super::beneath::open_beneath;
 use super::changes::{Change, ChangeKind, Changes, Hold, Inner, ProtectedPath};
 use super::compare::{Difference, compare};
+use super::exported::Memory;
 use super::fetch::fetch;
 use super::fingerprint::{Fingerprint, Fingerprinter};
 use super::listing::Listed;
@@ -24,6 +25,7 @@ use super::renames;
 use super::rules::{FILE_NAME, KnownFolders, MAX_RULES_BYTES, Rules};
 use super::safe_path::SafePath;
 use super::spool::{Span, Spool};
+use super::three_way::tell_apart;
 use super::walk::{Node, walk};
 use crate::cage::{FolderName, Place};
 use crate::error::{EngineError, IoContext as _, RequestError, Result};
@@ -88,7 +90,12 @@ struct HostTree {
 }
 
 /// Compares a folder of a cage, most often its project, with one of the host.
-pub(crate) async fn diff(place: &Place, dir: &Path, options: DiffOptions) -> Result<Changes> {
+pub(crate) async fn diff(
+    place: &Place,
+    dir: &Path,
+    options: DiffOptions,
+    memory: &Memory,
+) -> Result<Changes> {
     let place = &options.apply(place)?;
     let dir = dir.to_owned();
     let scan_dir = dir.clone();
@@ -107,17 +114,17 @@ pub(crate) async fn diff(place: &Place, dir: &Path, options: DiffOptions) -> Res
     let wanted = differences.iter().filter(|d| d.needs_content()).map(|d| d.path.clone()).collect();
     let (received, spool) = reading.fetch(place, wanted, spool).await?;
     let (cage, folder) = (place.name.clone(), place.folder().to_owned());
-    blocking(move || {
+    let inner = blocking(move || {
         let fingerprints = Fingerprinter::default();
         let mut list = settle(differences, &received, &dir, &host.nodes, &spool, &fingerprints)?;
         renames::pair(&mut list, &spool, &fingerprints);
         listing.refused.extend(received.refused);
         let refused = listing.refused;
-        Ok(Changes {
-            inner: Inner { cage, folder, dir, list, protected, refused, spool, fingerprints }.into(),
-        })
-    })
-    .await
+        let changed_here = Vec::new();
+        Ok(Inner { cage, folder, dir, list, changed_here, protected, refused, spool, fingerprints })
+    });
+    let inner = Box::pin(tell_apart(place, inner.await?, memory)).await?;
+    Ok(Changes { inner: inner.into() })
 }
 
 /// Takes out what is protected, and counts it by the topmost protected folder.
@@ -268,6 +275,7 @@ fn change(
         executable: difference.stat.executable,
         content: content.filter(|_| kind != ChangeKind::ModeChanged),
         before,
+        both_changed: false,
         moved: None,
     }
 }

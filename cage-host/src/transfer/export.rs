@@ -15,12 +15,14 @@ use super::beneath::{is_in_the_way, open_beneath, open_folder};
 use super::changes::{Change, ChangeKind, Changes, Hold};
 use super::conflict::{Conflict, ConflictKind};
 use super::diff::{fingerprint_beneath, same_content};
+use super::exported::Memory;
 use super::protect::Protection;
 use super::refused::{Refused, RefusedPath};
 use super::safe_path::SafePath;
 use super::select::Selection;
 use super::spool::Span;
 use super::stage::{Stage, permissions};
+use super::version::{Content, Version};
 use crate::error::{EngineError, IoContext as _, IoError, Result};
 use crate::sanitize::sanitize_path;
 
@@ -52,7 +54,8 @@ impl ExportOptions {
         self
     }
 
-    /// Replaces and deletes also files that changed on the host since the diff; what they held is lost.
+    /// Replaces and deletes also files that the host changed, since the diff or together with the cage; what they held is
+    /// lost. One that the host alone changed is made as the cage has it only if [`ExportOptions::only`] names it itself.
     pub fn overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;
         self
@@ -62,6 +65,18 @@ impl ExportOptions {
     pub fn only<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.selection = Selection::only(paths);
         self
+    }
+
+    /// Returns the changes to be made, and those that were named although the host alone made them.
+    fn choose<'a>(&self, changes: &'a Changes) -> (Vec<&'a Change>, Vec<&'a Change>) {
+        let inner = &changes.inner;
+        let here = inner.changed_here.iter().filter(|change| self.selection.names(&change.path));
+        let chosen = inner.list.iter().filter(|change| self.selection.takes(&change.path));
+        if self.overwrite {
+            (chosen.chain(here).collect(), Vec::new())
+        } else {
+            (chosen.collect(), here.collect())
+        }
     }
 
     fn allows(&self, change: &Change) -> Result<(), Hold> {
@@ -85,7 +100,7 @@ pub struct Export {
     pub deleted: Vec<String>,
     /// Files that the folder had already as the cage has them.
     pub unchanged: Vec<String>,
-    /// Files that changed on the host since the diff, and were left as they are there.
+    /// Files that the host changed, too, or since the diff, and that were left as they are there.
     pub conflicts: Vec<Conflict>,
     /// Where the folder's own `.gitignore` files were kept before they were replaced.
     pub backups: Vec<String>,
@@ -96,16 +111,25 @@ pub struct Export {
 }
 
 /// Writes changes into a folder, which is created when it is missing and removed again when that fails.
-pub(crate) async fn export(changes: &Changes, target: &Path, options: ExportOptions) -> Result<Export> {
-    let changes = changes.clone();
+pub(crate) async fn export(
+    changes: &Changes,
+    target: &Path,
+    options: ExportOptions,
+    memory: &Memory,
+) -> Result<Export> {
+    let (changes, memory) = (changes.clone(), memory.clone());
     let target = target.to_owned();
     spawn_blocking(move || {
-        options.selection.check(changes.inner.list.iter().map(|change| &change.path))?;
+        options.selection.check(changes.inner.all().map(|change| &change.path))?;
         let fresh = !target.exists();
         std::fs::create_dir_all(&target).context("create the folder", &target)?;
         let exported = Dir::open_ambient_dir(&target, ambient_authority())
             .context("open the folder", &target)
             .and_then(|root| Exporter::new(&changes, &root, &target, &options)?.run());
+        let exported = exported.map(|(export, done)| {
+            memory.change(&changes.inner.folder, &target, |exported| exported.note(done));
+            export
+        });
         if fresh && exported.is_err() {
             // The error that is already there says more than one about cleaning up.
             let _ = std::fs::remove_dir_all(&target);
@@ -125,6 +149,8 @@ struct Exporter<'a> {
     /// The folder is the one that the changes were compared with.
     same_folder: bool,
     export: Export,
+    /// What the folder has now, as far as this export changed it.
+    done: Vec<(SafePath, Version)>,
     left_out: Refused,
 }
 
@@ -153,15 +179,20 @@ impl<'a> Exporter<'a> {
             protection: Protection::of(root, target, false)?,
             same_folder: is_folder(root, &changes.inner.dir),
             export: Export::default(),
+            done: Vec::new(),
             left_out: Refused::default(),
         })
     }
 
-    fn run(mut self) -> Result<Export> {
-        let (changes, target) = (self.changes, self.target);
+    fn run(mut self) -> Result<(Export, Vec<(SafePath, Version)>)> {
+        let (changes, options, target) = (self.changes, self.options, self.target);
         let mut stage = Stage::new(self.root);
         let mut rest = Vec::new();
-        for change in changes.iter().filter(|change| self.options.selection.takes(&change.path)) {
+        let (chosen, left) = options.choose(changes);
+        for change in left {
+            self.leave_out(change, "the host alone changed it");
+        }
+        for change in chosen {
             match self.step(change)? {
                 Step::Write(span) => match stage.write(change, span, &changes.inner.spool) {
                     Err(error) if is_in_the_way(&error) => self.leave_out(change, IN_THE_WAY),
@@ -170,7 +201,7 @@ impl<'a> Exporter<'a> {
                 },
                 Step::SetMode => rest.push((change, set_mode as Finish)),
                 Step::Delete => rest.push((change, delete as Finish)),
-                Step::Nothing => self.export.unchanged.push(sanitize_path(change.path())),
+                Step::Nothing => self.unchanged(change),
                 Step::Conflict(kind) => self.conflict(change, kind),
                 Step::LeaveOut(reason) => self.leave_out(change, &reason),
             }
@@ -183,7 +214,7 @@ impl<'a> Exporter<'a> {
         }
         self.export.left_out = self.left_out.shown().to_vec();
         self.export.left_out_more = self.left_out.uncounted();
-        Ok(self.export)
+        Ok((self.export, self.done))
     }
 
     /// Decides about one change; nothing is written yet.
@@ -198,6 +229,25 @@ impl<'a> Exporter<'a> {
     }
 
     fn step_unprotected(&self, change: &Change) -> Step {
+        match self.step_of_two(change) {
+            step if change.both_changed && self.would_lose(change, &step) => {
+                self.unless_overwriting(ConflictKind::BothChanged, step)
+            }
+            step => step,
+        }
+    }
+
+    /// Says whether a step would undo what is there.
+    fn would_lose(&self, change: &Change, step: &Step) -> bool {
+        match step {
+            Step::Write(_) => self.same_folder || !matches!(look(self.root, &change.path), There::Nothing),
+            Step::SetMode | Step::Delete => true,
+            Step::Nothing | Step::Conflict(_) | Step::LeaveOut(_) => false,
+        }
+    }
+
+    /// Decides as far as the folder and the cage tell.
+    fn step_of_two(&self, change: &Change) -> Step {
         match (change.kind, change.content) {
             (ChangeKind::Added | ChangeKind::Modified, Some(span)) => self.step_write(change, span),
             (ChangeKind::Added | ChangeKind::Modified, None) => {
@@ -250,15 +300,34 @@ impl<'a> Exporter<'a> {
     fn finish(&mut self, change: &Change, finish: Finish) -> Result<()> {
         let shown = sanitize_path(change.path());
         match finish(change, self.root) {
-            Ok(Outcome::Written) => self.export.written.push(shown),
-            Ok(Outcome::Deleted) => self.export.deleted.push(shown),
+            Ok(Outcome::Written) => {
+                self.done.push((change.path.clone(), self.version(change)));
+                self.export.written.push(shown);
+            }
+            Ok(Outcome::Deleted) => {
+                self.done.push((change.path.clone(), Version::NOTHING));
+                self.export.deleted.push(shown);
+            }
             Ok(Outcome::LeftOut(reason)) => self.leave_out(change, reason),
             Err(error) => return Err(io_error("change", self.target.join(change.path()), error)),
         }
         Ok(())
     }
 
+    /// Returns what the cage has; of what changed only in mode, the content is not known.
+    fn version(&self, change: &Change) -> Version {
+        let spool = &self.changes.inner.spool;
+        let content = change.content.map(|span| Content::read(spool.reader(span)));
+        Version { content: content.unwrap_or(Content::Unknown), executable: change.executable }
+    }
+
+    fn unchanged(&mut self, change: &Change) {
+        self.done.push((change.path.clone(), self.version(change)));
+        self.export.unchanged.push(sanitize_path(change.path()));
+    }
+
     fn written(&mut self, change: &Change, span: Span) {
+        self.done.push((change.path.clone(), self.version(change)));
         self.export.written.push(sanitize_path(change.path()));
         self.export.bytes += span.len;
     }

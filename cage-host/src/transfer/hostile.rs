@@ -22,6 +22,7 @@ use tar::EntryType;
 use self::corpus::{Expect, SMALL, WANTED, corpus, evil};
 use super::changes::{Change, ChangeKind, Changes, Inner};
 use super::export::{ExportOptions, export};
+use super::exported::Memory;
 use super::fingerprint::Fingerprinter;
 use super::receive::{Limits, receive};
 use super::refused::Refused;
@@ -111,6 +112,7 @@ fn changes(dir: PathBuf, list: Vec<Change>, spool: Spool) -> Changes {
             folder: "project".to_owned(),
             dir,
             list,
+            changed_here: Vec::new(),
             protected: Vec::new(),
             refused: Refused::default(),
             spool,
@@ -127,6 +129,7 @@ fn added(path: &SafePath, content: super::spool::Span) -> Change {
         content: Some(content),
         hold: None,
         before: None,
+        both_changed: false,
         moved: None,
     }
 }
@@ -146,9 +149,14 @@ async fn survives_every_hostile_archive_and_reports_each_attempt() {
         assert_eq!(outcome, expect, "{case}: {received:?}");
         let files = received.map(|received| received.files).unwrap_or_default();
         let list = files.iter().map(|(path, span)| added(path, *span)).collect();
-        export(&changes(scene.target(), list, spool), &scene.target(), ExportOptions::default())
-            .await
-            .unwrap();
+        export(
+            &changes(scene.target(), list, spool),
+            &scene.target(),
+            ExportOptions::default(),
+            &Memory::of_a_test(),
+        )
+        .await
+        .unwrap();
         scene.assert_canary_lives(case);
         let exported = snapshot(&scene.target());
         if expect != Expect::Error {
@@ -362,7 +370,10 @@ async fn follows_no_link_that_lies_in_the_target() {
         };
         let list = vec![added(&path, span), deleted];
         let options = ExportOptions::default().delete(true);
-        let report = export(&changes(scene.target(), list, spool), &scene.target(), options).await.unwrap();
+        let report =
+            export(&changes(scene.target(), list, spool), &scene.target(), options, &Memory::of_a_test())
+                .await
+                .unwrap();
         assert_eq!(
             (report.written.len(), report.deleted.len(), report.left_out.len()),
             (0, 0, 2),

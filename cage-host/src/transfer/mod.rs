@@ -16,6 +16,7 @@
 //! - [`compare`]: what two trees disagree about. [`agent_run`]: files that tools run without being asked.
 //! - [`reading`]: one program in the cage for both. [`fetch`], [`receive`]: those files through a tar stream. [`spool`]: where their contents wait.
 //! - [`protect`]: what an export leaves alone. [`fingerprint`], [`renames`]: contents that are the same.
+//! - [`three_way`]: whether the host changed a file, too. [`version`], [`late`], [`exported`]: by what that is told.
 //! - [`home`]: everything that one cage hands on to another.
 //! - [`archive`]: the same, and the messages, out of a cage in which nothing runs.
 //! - [`changes`], [`diff`](mod@diff): all of that together. [`text`], [`statistics`]: line by line.
@@ -33,11 +34,13 @@ mod compare;
 mod conflict;
 mod diff;
 mod export;
+mod exported;
 mod fetch;
 mod fingerprint;
 mod home;
 #[cfg(test)]
 mod hostile;
+mod late;
 mod listing;
 mod pack;
 mod protect;
@@ -54,7 +57,9 @@ mod stage;
 mod statistics;
 mod survey;
 mod text;
+mod three_way;
 mod tidy;
+mod version;
 mod walk;
 
 pub(crate) use archive::{ArchiveEntry, read_folder, read_small};
@@ -67,6 +72,7 @@ pub use diff::DiffOptions;
 pub(crate) use diff::diff;
 pub(crate) use export::export;
 pub use export::{Export, ExportOptions};
+pub(crate) use exported::Memory;
 pub(crate) use home::repack;
 pub use pack::Arrival;
 pub(crate) use pack::{Counted, Packing, pack, pack_context};

@@ -1,21 +1,24 @@
 //! What changed on the host since a cage was created, brought into it.
 //!
-//! Three versions of a file decide: the host's, the cage's, and the one that both began with. The last one is in the
-//! cage's repository, so the agent could change it. That is no danger to the host, which writes nothing here: an agent
+//! Three versions of a file decide: the host's, the cage's, and the one that both began with (see
+//! [`three_way`](super::three_way)). The last one is in the cage's repository, so the agent could change it. That is no danger to the host, which writes nothing here: an agent
 //! that lies about it can only have its own work overwritten, or a conflict reported that is none.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::changes::{Change, ChangeKind, Changes};
 use super::commits::BaseFiles;
 use super::conflict::{Conflict, ConflictKind};
 use super::diff::{DiffOptions, diff};
-use super::fingerprint::Fingerprint;
+use super::exported::Memory;
 use super::pack::pack_context;
 use super::safe_path::SafePath;
 use super::select::Selection;
+use super::three_way::{ChangedBy, blocking, open, versions};
+use super::version::Version;
 use crate::backend::{Exec, Stdin};
 use crate::cage::Place;
 use crate::error::{EngineError, Result};
@@ -92,24 +95,25 @@ enum Step {
 }
 
 /// Brings what changed on the host into a cage.
-pub(crate) async fn push(place: &Place, dir: &Path, options: &PushOptions) -> Result<Push> {
-    let changes = diff(place, dir, DiffOptions::default()).await?;
-    options.selection.check(changes.inner.list.iter().map(|change| &change.path))?;
-    let chosen: Vec<&Change> =
-        changes.iter().filter(|change| options.selection.takes(&change.path)).collect();
+pub(crate) async fn push(place: &Place, dir: &Path, options: &PushOptions, memory: &Memory) -> Result<Push> {
+    let changes = diff(place, dir, DiffOptions::default(), memory).await?;
+    options.selection.check(changes.inner.all().map(|change| &change.path))?;
+    let chosen = changes.inner.all().filter(|change| options.selection.takes(&change.path));
+    let mut chosen: Vec<Change> = chosen.cloned().collect();
+    chosen.sort_by(|a, b| a.path.cmp(&b.path));
     if chosen.is_empty() {
         return Ok(Push::default());
     }
     let base = BaseFiles::read(place, chosen.iter().map(|change| &change.path)).await?;
-    let common = base.fingerprints(&changes.inner.fingerprints)?;
-    let plan: Vec<_> =
-        chosen.iter().map(|change| (*change, decide(change, &changes, &common, options))).collect();
-    let paths =
-        |wanted: Step| plan.iter().filter(move |(_, step)| *step == wanted).map(|(change, _)| &change.path);
+    let (base, plan) = decide_all(base, chosen, &changes, options, memory).await?;
+    let paths = |wanted: Step| plan.iter().filter(move |(_, step)| *step == wanted).map(|(path, _)| path);
     write(place, dir, paths(Step::Write)).await?;
     delete(place, paths(Step::Delete)).await?;
     if let Some(commit) = base.commit() {
-        remember(place, commit, paths(Step::Write).chain(paths(Step::Delete))).await?;
+        let pushed = || paths(Step::Write).chain(paths(Step::Delete));
+        remember(place, commit, pushed()).await?;
+        // What both sides have now is newer than what was exported before.
+        memory.change(place.folder(), dir, |exported| exported.forget(pushed()));
     }
     let shown = |wanted: Step| paths(wanted).map(|path| sanitize_path(path.as_path()));
     Ok(Push {
@@ -121,25 +125,41 @@ pub(crate) async fn push(place: &Place, dir: &Path, options: &PushOptions) -> Re
     })
 }
 
-fn decide(
-    change: &Change,
+/// Compares the three versions of each file.
+async fn decide_all(
+    base: BaseFiles,
+    chosen: Vec<Change>,
     changes: &Changes,
-    common: &HashMap<SafePath, Fingerprint>,
     options: &PushOptions,
-) -> Step {
-    let inner = &changes.inner;
-    let host = change.before;
-    let cage = change.content.and_then(|span| inner.fingerprints.of(inner.spool.reader(span)).ok());
-    let common = common.get(&change.path).copied();
+    memory: &Memory,
+) -> Result<(BaseFiles, Vec<(SafePath, Step)>)> {
+    let (inner, options, memory) = (Arc::clone(&changes.inner), options.clone(), memory.clone());
+    blocking(move || {
+        let root = open(&inner.dir)?;
+        let exported = memory.load(&inner.folder, &inner.dir);
+        let common = base.versions();
+        let step = |change: Change| {
+            let versions = versions(&change, &inner, &root, &exported);
+            let common = common.get(&change.path).copied().unwrap_or(Version::NOTHING);
+            let step = decide(&change, versions.content_changed_by(common), &options);
+            (change.path, step)
+        };
+        let plan = chosen.into_iter().map(step).collect();
+        Ok((base, plan))
+    })
+    .await
+}
+
+fn decide(change: &Change, changed_by: ChangedBy, options: &PushOptions) -> Step {
     let step = match change.kind {
         ChangeKind::ModeChanged => Step::Nothing,
         // Only regular files are brought in.
-        ChangeKind::Modified | ChangeKind::Deleted if host.is_none() => Step::Nothing,
-        ChangeKind::Modified => three_ways(host, cage, common),
-        ChangeKind::Deleted => three_ways(host, None, common),
-        ChangeKind::Added => match three_ways(None, cage, common) {
-            Step::Write => Step::Delete,
-            other => other,
+        ChangeKind::Modified | ChangeKind::Deleted if change.before.is_none() => Step::Nothing,
+        _ => match changed_by {
+            ChangedBy::Cage => Step::Nothing,
+            ChangedBy::Host if change.kind == ChangeKind::Added => Step::Delete,
+            ChangedBy::Host => Step::Write,
+            ChangedBy::Both => Step::Conflict,
         },
     };
     match step {
@@ -148,17 +168,6 @@ fn decide(
         Step::Conflict if change.kind == ChangeKind::Added && options.overwrite => Step::Delete,
         Step::Conflict if options.overwrite => Step::Write,
         step => step,
-    }
-}
-
-/// Compares the host's, the cage's and the common version of a file; `None` is a file that is not there.
-fn three_ways(host: Option<Fingerprint>, cage: Option<Fingerprint>, common: Option<Fingerprint>) -> Step {
-    if host == common {
-        Step::Nothing
-    } else if cage == common {
-        Step::Write
-    } else {
-        Step::Conflict
     }
 }
 
@@ -205,29 +214,4 @@ async fn remember<'a>(place: &Place, base: &str, paths: impl Iterator<Item = &'a
 fn ended_by_nul<'a>(paths: impl Iterator<Item = &'a SafePath>) -> Vec<u8> {
     let paths: BTreeSet<_> = paths.collect();
     paths.into_iter().flat_map(|path| path.as_bytes().iter().copied().chain([0])).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::fingerprint::Fingerprinter;
-    use super::*;
-
-    #[test]
-    fn brings_in_only_what_the_host_alone_changed() {
-        let maker = Fingerprinter::default();
-        let [one, two, three] = ["1", "2", "3"].map(|text| maker.of(text.as_bytes()).ok());
-        let cases = [
-            ("host alone", two, one, one, Step::Write),
-            ("cage alone", one, two, one, Step::Nothing),
-            ("both", two, three, one, Step::Conflict),
-            ("host added", one, None, None, Step::Write),
-            ("both added", one, two, None, Step::Conflict),
-            ("cage deleted", one, None, one, Step::Nothing),
-            ("host changed what the cage deleted", two, None, one, Step::Conflict),
-            ("cage added", None, one, None, Step::Nothing),
-        ];
-        for (case, host, cage, common, expected) in cases {
-            assert_eq!(three_ways(host, cage, common), expected, "{case}");
-        }
-    }
 }

@@ -19,6 +19,11 @@ impl Selection {
         self.0.as_ref().is_none_or(|chosen| chosen.iter().any(|chosen| path.as_path().starts_with(chosen)))
     }
 
+    /// Says whether a path was named itself, and not only a folder that it lies in.
+    pub(super) fn names(&self, path: &SafePath) -> bool {
+        self.0.iter().flatten().any(|chosen| chosen == path.as_path())
+    }
+
     /// Refuses a choice that nothing answers to: it is most likely a slip of the pen.
     pub(super) fn check<'a>(&self, mut paths: impl Iterator<Item = &'a SafePath> + Clone) -> Result<()> {
         let missed = |chosen: &&PathBuf| !paths.clone().any(|path| path.as_path().starts_with(chosen));
@@ -49,6 +54,8 @@ mod tests {
         let taken = ["a.rs", "src/b.rs", "src2/c", "b"].map(|name| chosen.takes(&path(name)));
         assert_eq!(taken, [true, true, false, false]);
         assert!(Selection::default().takes(&path("anything")));
+        let named = ["a.rs", "src/b.rs", "src"].map(|name| chosen.names(&path(name)));
+        assert_eq!((named, Selection::default().names(&path("a"))), ([true, false, true], false));
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(super) const MAX_NAMES_BYTES: usize = 64 * 1024 * 1024;
 const MAX_COMMIT_BYTES: u64 = 1024 * 1024;
 
 /// Most bytes of all contents together: they land on the host's disk.
-const MAX_TOTAL_BYTES: u64 = 1024 * 1024 * 1024;
+pub(super) const MAX_TOTAL_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// What [`LOG_SCRIPT`] answers for a base that is not there.
 const EXIT_NO_BASE: i64 = 3;
@@ -220,6 +220,7 @@ fn change(file: RawFile, sizes: &HashMap<ObjectId, u64>, objects: &HashMap<Objec
         executable: file.executable,
         content,
         before: None,
+        both_changed: false,
         moved: None,
     }
 }
