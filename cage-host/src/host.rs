@@ -103,7 +103,7 @@ impl Host {
         Self { backend, shared: Shared::new(MemoryCursors::default()) }
     }
 
-    /// Remembers in `store` how far outboxes have been read, instead of in memory alone.
+    /// Remembers in `store` how far outboxes have been read, and what was exported, instead of in memory alone.
     #[must_use]
     pub fn with_cursors(mut self, store: impl CursorStore + 'static) -> Self {
         self.shared = self.shared.with_cursors(store);

@@ -415,20 +415,45 @@ async fn leaves_the_hosts_files_beside_a_cage_that_began_empty() {
     assert_eq!(read(project.path(), "mine"), "host");
 }
 
+/// Files of the second in which a cage is created could have been changed after it.
+fn until_the_next_second(project: &Path) {
+    let second = || {
+        let probe = tempfile::NamedTempFile::new_in(project.parent().unwrap()).unwrap();
+        probe.as_file().metadata().unwrap().ctime()
+    };
+    let written = second();
+    while second() < written + 2 {
+        std::thread::yield_now();
+    }
+}
+
+#[tokio::test]
+async fn deletes_no_file_that_was_ignored_when_the_cage_was_created() {
+    let files = [(".gitignore", "secret\n"), ("gone", "1"), ("secret", "host"), ("src/secret", "host")];
+    let project = tempfile::tempdir().unwrap();
+    write_tree(project.path(), &files);
+    until_the_next_second(project.path());
+    let stage = Stage::embedded();
+    let cage = stage.host.create(CageSpec::from_dir("demo", project.path())).await.unwrap();
+    agent(&stage, &cage, "project", "rm gone; : > .gitignore");
+    let everything = || ExportOptions::default().delete(true).agent_run(true);
+    for deleted in [&["gone"][..], &[]] {
+        let changes = cage.diff(project.path()).await.unwrap();
+        let export = cage.export_with(project.path(), &changes, everything()).await.unwrap();
+        assert_eq!(export.deleted, deleted);
+    }
+    assert_eq!(
+        ["secret", "src/secret", ".gitignore"].map(|path| read(project.path(), path)),
+        ["host", "host", ""]
+    );
+}
+
 /// Without its history the agent's cage cannot tell what it began with, so that whoever asks it hears of conflicts.
 #[tokio::test]
 async fn asks_the_cage_only_where_the_host_changed_something() {
     let project = tempfile::tempdir().unwrap();
     write_tree(project.path(), &[("a", "1"), ("b", "1")]);
-    // Files of the second in which the cage is created could have been changed after it.
-    let second = || {
-        let probe = tempfile::NamedTempFile::new_in(project.path().parent().unwrap()).unwrap();
-        probe.as_file().metadata().unwrap().ctime()
-    };
-    let written = second();
-    while second() < written + 2 {
-        tokio::task::yield_now().await;
-    }
+    until_the_next_second(project.path());
     let stage = Stage::embedded();
     let cage = stage.host.create(CageSpec::from_dir("demo", project.path())).await.unwrap();
     agent(&stage, &cage, "project", "rm -rf .git; echo cage > a; echo cage > b");

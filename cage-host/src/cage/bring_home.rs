@@ -37,7 +37,7 @@ impl Cage {
     /// # Errors
     /// Like [`Cage::diff`].
     pub async fn diff_with(&self, dir: impl AsRef<Path>, options: DiffOptions) -> Result<Changes> {
-        transfer::diff(&self.place, dir.as_ref(), options, &self.memory()).await
+        Box::pin(transfer::diff(&self.place, dir.as_ref(), options, &self.memory())).await
     }
 
     /// Writes changes into a folder, adding and replacing files but deleting none, and nothing that is held back.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use cap_std::fs::{Dir, Metadata, MetadataExt as _};
 
 use super::beneath::{is_in_the_way, open_folder};
+use super::rules::FILE_NAME;
 use super::safe_path::SafePath;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
@@ -44,6 +45,14 @@ impl<'a> Late<'a> {
             Err(error) if is_in_the_way(&error) => self.lost_something(folder, since),
             Err(_) => true,
         }
+    }
+
+    /// Says whether a `.gitignore` may have changed, or come, or gone, that counts for a path.
+    pub(super) fn rules_may_have_changed(&mut self, path: &SafePath) -> bool {
+        let folders = path.split().0.ancestors();
+        let mut rules = folders
+            .filter_map(|folder| SafePath::new(folder.join(FILE_NAME).as_os_str().as_encoded_bytes()).ok());
+        rules.any(|rules| self.may_have_changed(&rules))
     }
 
     /// Says whether something can have been removed from the nearest folder that there is.

@@ -96,7 +96,7 @@ enum Step {
 
 /// Brings what changed on the host into a cage.
 pub(crate) async fn push(place: &Place, dir: &Path, options: &PushOptions, memory: &Memory) -> Result<Push> {
-    let changes = diff(place, dir, DiffOptions::default(), memory).await?;
+    let changes = Box::pin(diff(place, dir, DiffOptions::default(), memory)).await?;
     options.selection.check(changes.inner.all().map(|change| &change.path))?;
     let chosen = changes.inner.all().filter(|change| options.selection.takes(&change.path));
     let mut chosen: Vec<Change> = chosen.cloned().collect();
@@ -104,7 +104,7 @@ pub(crate) async fn push(place: &Place, dir: &Path, options: &PushOptions, memor
     if chosen.is_empty() {
         return Ok(Push::default());
     }
-    let base = BaseFiles::read(place, chosen.iter().map(|change| &change.path)).await?;
+    let base = Box::pin(BaseFiles::read(place, chosen.iter().map(|change| &change.path))).await?;
     let (base, plan) = decide_all(base, chosen, &changes, options, memory).await?;
     let paths = |wanted: Step| plan.iter().filter(move |(_, step)| *step == wanted).map(|(path, _)| path);
     write(place, dir, paths(Step::Write)).await?;

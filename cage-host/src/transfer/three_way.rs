@@ -128,7 +128,7 @@ fn suspects(inner: &Inner, exported: &Exported, since: Option<i64>, has_base: bo
     for (index, change) in inner.list.iter().enumerate() {
         // An added file replaces nothing. Whether the host deleted it can be known only of a folder that was sent.
         let told = change.kind != ChangeKind::Added || (since.is_some() && has_base);
-        if !told || !can_be_exported(change) || !late.may_have_changed(&change.path) {
+        if !told || !can_be_exported(change) || !is_late(&mut late, change) {
             continue;
         }
         let versions = versions(change, inner, &root, exported);
@@ -137,6 +137,12 @@ fn suspects(inner: &Inner, exported: &Exported, since: Option<i64>, has_base: bo
         }
     }
     Ok(suspects)
+}
+
+fn is_late(late: &mut Late<'_>, change: &Change) -> bool {
+    // What the cage lacks may be an old file that was ignored when the cage was created, and so not sent.
+    let ignored_before = change.kind == ChangeKind::Deleted;
+    late.may_have_changed(&change.path) || ignored_before && late.rules_may_have_changed(&change.path)
 }
 
 fn can_be_exported(change: &Change) -> bool {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic in a test is a failure with a line number")]
 
+mod both_sides;
 mod desk;
 mod dockerfile;
 mod errors;

@@ -45,6 +45,7 @@ pub(super) struct Difference {
     folder: String,
     dir: PathBuf,
     changes: Vec<Row>,
+    changed_here: Vec<String>,
     protected: Vec<Protected>,
     refused: Vec<Refused>,
     refused_more: usize,
@@ -125,6 +126,10 @@ impl Difference {
             folder: changes.folder().to_owned(),
             dir: dir.to_owned(),
             changes: changes.iter().map(Row::from).collect(),
+            changed_here: changes
+                .changed_here()
+                .map(|change| cage_host::sanitize_path(change.path()))
+                .collect(),
             protected: changes
                 .protected()
                 .iter()
@@ -144,6 +149,17 @@ impl Difference {
         Ok(self)
     }
 
+    fn show_changed_here(&self, page: &mut Page) -> fmt::Result {
+        let way = if self.folder == "project" { ", which cage sync brings into the cage" } else { "" };
+        let files = match self.changed_here.len() {
+            0 => return Ok(()),
+            1 => "1 file was".to_owned(),
+            files => format!("{files} files were"),
+        };
+        page.styled(FAINT, format_args!("{files} changed here alone{way}"))?;
+        page.line("")
+    }
+
     fn summary(&self) -> String {
         let count = |kind| self.changes.iter().filter(|row| row.kind == kind).count();
         let (added, modified, deleted) = (count("added"), count("modified"), count("deleted"));
@@ -156,7 +172,8 @@ impl Difference {
 impl Answer for Difference {
     fn show(&self, page: &mut Page) -> fmt::Result {
         if self.changes.is_empty() && self.refused.is_empty() && self.protected.is_empty() {
-            return page.line(format_args!("{} has changed nothing", self.cage));
+            page.line(format_args!("{} has changed nothing", self.cage))?;
+            return self.show_changed_here(page);
         }
         self.changes.iter().try_for_each(|row| row.show(page))?;
         for refused in &self.refused {
@@ -170,6 +187,7 @@ impl Answer for Difference {
             page.styled(FAINT, format_args!("protected {}: {} files differ", place.path, place.files))?;
             page.line("")?;
         }
+        self.show_changed_here(page)?;
         Lines::show_all(self.stats.as_deref(), page)?;
         page.styled(FAINT, self.summary())?;
         page.line("")

@@ -46,7 +46,8 @@ struct Options {
     /// Write files too that tools run without being asked, such as .git* and .vscode/: look at them first
     #[arg(long)]
     agent_run: bool,
-    /// Replace files too that changed here since the diff; what they held is lost
+    /// Replace files too that changed here as well; what they held is lost. With --only FILE also one that changed here
+    /// alone
     #[arg(long)]
     overwrite: bool,
     /// Leave what this pattern names as it is here, as a line of .cageprotect would; repeatable

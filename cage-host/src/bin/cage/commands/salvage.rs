@@ -24,6 +24,9 @@ pub(crate) struct Args {
     /// Ask nothing
     #[arg(short, long)]
     yes: bool,
+    /// Replace files too that changed here since the cage was created; what they held is lost
+    #[arg(long)]
+    overwrite: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,7 +89,8 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
         screen.answer(&found)?;
         return Ok(Exit::Ok);
     }
-    let exported = target.write(&salvage.changes, ExportOptions::default()).await?;
+    let options = ExportOptions::default().overwrite(args.overwrite);
+    let exported = target.write(&salvage.changes, options).await?;
     let exit = exported.exit();
     found.exported = Some(exported);
     screen.answer(&found)?;

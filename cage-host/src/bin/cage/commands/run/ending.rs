@@ -16,6 +16,8 @@ pub(super) enum Next {
     /// The agent works on.
     Watch,
     Keep,
+    /// The same, since an export left some of the result in it.
+    KeepForConflicts,
     Destroy,
 }
 
@@ -27,8 +29,11 @@ pub(super) async fn decide(story: &Story<'_>, ended: Option<Ended>) -> Result<Ne
     if !story.args.yes || ended != Some(Ended::Complete(0)) {
         return Ok(Next::Keep);
     }
-    export(story).await?;
-    Ok(if story.args.keep { Next::Keep } else { Next::Destroy })
+    Ok(match export(story).await? {
+        Exported::InPart => Next::KeepForConflicts,
+        Exported::Whole if story.args.keep => Next::Keep,
+        Exported::Whole => Next::Destroy,
+    })
 }
 
 async fn ask(story: &Story<'_>, ended: Option<Ended>) -> Result<Next, Failure> {
@@ -47,7 +52,7 @@ async fn ask(story: &Story<'_>, ended: Option<Ended>) -> Result<Next, Failure> {
             },
             Some('w') => return Ok(Next::Watch),
             Some('l') => look(story).await,
-            Some('e') => export(story).await,
+            Some('e') => export(story).await.map(drop),
             Some('b') => branch(story).await,
             Some('d') => return Ok(Next::Destroy),
             _ => return Ok(Next::Keep),
@@ -86,7 +91,14 @@ async fn changes(story: &Story<'_>) -> Result<Changes, Failure> {
     Ok(story.cage.diff(story.args.target()).await?)
 }
 
-async fn export(story: &Story<'_>) -> Result<(), Failure> {
+/// What came home.
+enum Exported {
+    Whole,
+    /// Something was left because it was changed here, too.
+    InPart,
+}
+
+async fn export(story: &Story<'_>) -> Result<Exported, Failure> {
     let (target, changes) = (story.args.target(), changes(story).await?);
     let export = story.cage.export_with(&target, &changes, ExportOptions::default()).await?;
     let left_out = export.left_out.iter().map(|refused| format!("{}: {}", refused.path, refused.reason));
@@ -96,5 +108,7 @@ async fn export(story: &Story<'_>) -> Result<(), Failure> {
         written: export.written.len(),
         deleted: export.deleted.len(),
         left_out: left_out.collect(),
-    })
+        conflicts: export.conflicts.iter().map(ToString::to_string).collect(),
+    })?;
+    Ok(if export.conflicts.is_empty() { Exported::Whole } else { Exported::InPart })
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::output::{Answer, FAINT, GOOD, Notice, Page, WARN, count};
+use crate::output::{ALARM, Answer, FAINT, GOOD, Notice, Page, WARN, count};
 
 /// One step of the way.
 #[derive(Debug, Serialize)]
@@ -21,7 +21,14 @@ pub(super) enum Event<'a> {
     /// A revision was sent.
     Revised { cage: &'a str },
     /// The changes were written.
-    Exported { cage: &'a str, dir: String, written: usize, deleted: usize, left_out: Vec<String> },
+    Exported {
+        cage: &'a str,
+        dir: String,
+        written: usize,
+        deleted: usize,
+        left_out: Vec<String>,
+        conflicts: Vec<String>,
+    },
     /// The commits are a branch.
     Branched { cage: &'a str, branch: String, commits: usize },
     /// The cage is gone.
@@ -48,10 +55,14 @@ impl Answer for Event<'_> {
                 refused.iter().try_for_each(|refused| page.line(format_args!("  not sent: {refused}")))
             }
             Self::Revised { .. } => page.line("sent the revision"),
-            Self::Exported { dir, written, deleted, left_out, .. } => {
+            Self::Exported { dir, written, deleted, left_out, conflicts, .. } => {
                 left_out.iter().try_for_each(|path| {
                     page.styled(WARN, "left out")?;
                     page.line(format_args!(" {path}"))
+                })?;
+                conflicts.iter().try_for_each(|conflict| {
+                    page.styled(ALARM, "conflict")?;
+                    page.line(format_args!(" {conflict}"))
                 })?;
                 page.styled(GOOD, "exported")?;
                 page.line(format_args!(" {written} written, {deleted} deleted, in {dir}"))

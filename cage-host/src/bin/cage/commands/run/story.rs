@@ -53,7 +53,7 @@ pub(crate) async fn run(args: &Args, context: &Context) -> Result<Exit, Failure>
         cage.destroy().await?;
         context.screen().stream(&Event::Destroyed { cage: &name })?;
     }
-    Ok(ended.exit())
+    Ok(if next == Next::KeepForConflicts { Exit::Failed } else { ended.exit() })
 }
 
 impl Story<'_> {
