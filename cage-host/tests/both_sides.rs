@@ -223,15 +223,16 @@ async fn pushed_between(stage: Stage) {
     sides.export(ExportOptions::default()).await;
     sides.host(&[("a", "host"), ("b", "host"), ("c", "host")]);
     assert_eq!(sides.cage.push(sides.project.path()).await.unwrap().written, ["a", "b", "c"]);
-    sides.agent("for file in a b; do echo cage >> $file; done; rm c");
+    // What was exported before the push is not what both sides had last.
+    sides.agent("echo exported > a");
+    sides.host(&[("a", "host again")]);
+    assert_eq!(sides.words().await.1, ["a: both the host and the cage changed it"]);
+
+    sides.host(&[("a", "host")]);
+    sides.agent("printf host > a; for file in a b; do echo cage >> $file; done; rm c");
     let export = sides.export(ExportOptions::default().delete(true)).await;
     assert_eq!((export.written.len(), export.deleted.len(), export.conflicts.len()), (2, 1, 0));
     assert_eq!(sides.read("a"), "hostcage\n");
-    // What was exported before the push is no version that both had last.
-    sides.cage.push(sides.project.path()).await.unwrap();
-    sides.agent("echo exported > a");
-    sides.host(&[("a", "host again")]);
-    assert_eq!(sides.words().await.1.len(), 1);
     sides.cage.destroy().await.unwrap();
 }
 
@@ -275,6 +276,7 @@ async fn other_folder(stage: Stage) {
 async fn forked(stage: Stage) {
     let sides = Sides::new(stage, &[("a", "1"), ("b", "1")]).await;
     sides.host(&[("a", "host"), ("b", "host")]);
+    until_the_next_second(sides.project.path());
     let fork = sides.stage.host.fork(&sides.cage, &sides.stage.name("fork")).await.unwrap();
     agent(&sides.stage, &fork, "project", "echo cage > a");
     let changes = fork.diff(sides.project.path()).await.unwrap();

@@ -85,7 +85,9 @@ impl Cage {
             return Err(RequestError::StillRunning { name: self.name().to_string() }.into());
         }
         let place = self.place.clone().read_still().await?;
-        let changes = transfer::diff(&place, dir.as_ref(), DiffOptions::default(), &self.memory()).await?;
+        let memory = self.memory();
+        let diff = transfer::diff(&place, dir.as_ref(), DiffOptions::default(), &memory);
+        let changes = Box::pin(diff).await?;
         let found = Found::read(&place).await?;
         let log_tail = found.log_tail();
         let [inbox, outbox] = found.mailboxes.map(messages);
