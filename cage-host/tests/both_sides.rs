@@ -28,6 +28,7 @@ on_both_backends! {
     begins_a_fork_where_the_first_cage_began => forked;
     leaves_what_the_host_changed_in_an_extra_folder => extra_folder;
     leaves_what_the_host_changed_when_a_cage_is_salvaged => salvaged;
+    leaves_what_the_host_changed_where_the_agent_deleted_the_project => project_gone;
 }
 
 /// A project and a cage made of it.
@@ -329,6 +330,15 @@ async fn salvaged(stage: Stage) {
         (vec!["b".to_owned()], vec!["a".to_owned()])
     );
     assert_eq!(sides.read("a"), "host");
+    sides.cage.destroy().await.unwrap();
+}
+
+async fn project_gone(stage: Stage) {
+    let sides = Sides::new(stage, &[("a", "1"), ("src/b", "1")]).await;
+    sides.host(&[("a", "host")]);
+    sides.agent("cd ..; rm -rf project");
+    let export = sides.export(ExportOptions::default().delete(true)).await;
+    assert_eq!((export.written.len(), sides.read("a")), (0, "host".to_owned()));
     sides.cage.destroy().await.unwrap();
 }
 

@@ -22,7 +22,7 @@ use super::late::Late;
 use super::safe_path::SafePath;
 use super::version::{Content, Version};
 use crate::cage::{PROJECT, Place};
-use crate::error::{EngineError, IoContext as _, Result};
+use crate::error::{EngineError, Error, IoContext as _, Result};
 
 /// Who changed a file since both sides had the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,16 +109,21 @@ pub(super) async fn tell_apart(place: &Place, inner: Inner, memory: &Memory) -> 
     if suspects.is_empty() {
         return Ok(inner);
     }
-    let base = if has_base {
-        Some(BaseFiles::read(place, suspects.iter().map(|suspect| &suspect.path)).await?)
-    } else {
-        None
-    };
+    let base = if has_base { read_base(place, &suspects).await? } else { None };
     blocking(move || {
         let base = base.map(|base| base.versions()).unwrap_or_default();
         Ok(sort(inner, suspects, &base))
     })
     .await
+}
+
+/// Reads the versions that both sides began with; `None` where the agent saw to it that nobody can, for example by
+/// deleting the project.
+async fn read_base(place: &Place, suspects: &[Suspect]) -> Result<Option<BaseFiles>> {
+    match BaseFiles::read(place, suspects.iter().map(|suspect| &suspect.path)).await {
+        Err(Error::Cage(_)) => Ok(None),
+        base => base.map(Some),
+    }
 }
 
 fn suspects(inner: &Inner, exported: &Exported, since: Option<i64>, has_base: bool) -> Result<Vec<Suspect>> {
