@@ -8,7 +8,7 @@ use futures_util::stream::{self, BoxStream};
 
 use crate::backend::{Exec, Layout, Running};
 use crate::cage::{
-    CageName, CageState, FolderNote, FolderRecord, NoteKind, Origin, PlannedCage, Sent, Snapshot, Unfinished,
+    CageName, CageState, FolderNote, FolderRecord, NoteKind, Origin, PlannedCage, Snapshot, Unfinished,
 };
 use crate::docker::Engine;
 use crate::error::{Error, RequestError, Result};
@@ -29,13 +29,6 @@ impl WrittenSince {
     pub(crate) fn first(self) -> i64 {
         self.copied.map_or(self.created, |copied| copied.min(self.created))
     }
-}
-
-/// What is known of a cage's beginning, which nothing changes later.
-#[derive(Debug, Clone)]
-pub(crate) struct Birth {
-    pub(crate) written: WrittenSince,
-    pub(crate) sent: Sent,
 }
 
 /// What a backend calls a cage: unlike the name it is never used again for another one.
@@ -266,14 +259,12 @@ impl Backend {
         }
     }
 
-    /// Returns what is known of a cage's beginning.
-    pub(crate) async fn birth(&self, id: &CageId) -> Result<Birth> {
+    /// Returns since when agents wrote into a cage, or into what it was copied from.
+    pub(crate) async fn written_since(&self, id: &CageId) -> Result<WrittenSince> {
         match self {
-            Self::Docker(engine) => engine.birth(id).await,
+            Self::Docker(engine) => engine.written_since(id).await,
             // An archive of whole seconds would hide what was written within the first one; copies keep the fractions.
-            Self::Embedded(folders) => {
-                Ok(Birth { written: WrittenSince { created: 0, copied: None }, sent: folders.sent(id).await })
-            }
+            Self::Embedded(_) => Ok(WrittenSince { created: 0, copied: None }),
         }
     }
 
