@@ -1,5 +1,5 @@
-//! Creates a cage with folders beside its project, each a place of its own in the home, adds and removes one, and compares
-//! each with its origin.
+//! Creates a cage with folders beside its project, each a place of its own in the home, adds and removes one, and
+//! compares each with its origin.
 
 use cage_host::{CageSpec, DiffOptions, Host};
 use clap::Parser;

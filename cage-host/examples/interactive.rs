@@ -1,5 +1,5 @@
-//! Drives the interactive agent of a cage: types each prompt, waits for the end of its turn, prints what the agent said.
-//! The agent goes on running afterwards, so that a person can attach to it.
+//! Drives the interactive agent of a cage: types each prompt, waits for the end of its turn, prints what the agent
+//! said. The agent goes on running afterwards, so that a person can attach to it.
 //!
 //! Credentials come from the environment: `ANTHROPIC_API_KEY`, `CLAUDE_CODE_OAUTH_TOKEN`, or the address of a gateway
 //! in `ANTHROPIC_BASE_URL`.

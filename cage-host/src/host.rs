@@ -228,9 +228,9 @@ impl Host {
 
     /// Says what every cage is doing: one list, and one program in each cage that runs, a few at a time.
     ///
-    /// Each look may take as long as `deadline` from its beginning. One that fails, or hangs until then, is the error of
-    /// its own cage and does not keep the others waiting. That is two requests to the engine and two more for each running
-    /// cage. To be told of changes instead of asking again and again there is [`Host::watch`].
+    /// Each look may take as long as `deadline` from its beginning. One that fails, or hangs until then, is the error
+    /// of its own cage and does not keep the others waiting. That is two requests to the engine and two more for each
+    /// running cage. To be told of changes instead of asking again and again there is [`Host::watch`].
     ///
     /// ```no_run
     /// # async fn story() -> cage_host::Result<()> {
@@ -253,10 +253,11 @@ impl Host {
         crate::watch::statuses(&self.backend, deadline).await
     }
 
-    /// Watches all cages whose names are wanted, those of later too: which there are, and what each does. Nothing is asked
-    /// while nothing changes. Call it within a Tokio runtime.
+    /// Watches all cages whose names are wanted, those of later too: which there are, and what each does. Nothing is
+    /// asked while nothing changes. Call it within a Tokio runtime.
     ///
-    /// The engine says when a cage starts, stops or goes, and one program in each running cage when anything changes there.
+    /// The engine says when a cage starts, stops or goes, and one program in each running cage when anything changes
+    /// there.
     ///
     /// ```no_run
     /// # async fn story() -> cage_host::Result<()> {
@@ -357,13 +358,14 @@ impl Host {
         Ok(Copying { backend: self.backend.clone(), from: cage.place().clone(), name })
     }
 
-    /// Removes what host programs left behind that were killed while they created, forked or snapshotted a cage or added
-    /// a folder to one, and returns the names of the cages among it. A cage that such a program had paused for the time
-    /// of a copy goes on.
+    /// Removes what host programs left behind that were killed while they created, forked or snapshotted a cage or
+    /// added a folder to one, and returns the names of the cages among it. A cage that such a program had paused for
+    /// the time of a copy goes on.
     ///
     /// A cage whose creation came to an end is never removed, whatever state it is in, nor one that a program is still
     /// creating. When that program ran on another machine, or in a container of its own, nobody can see from here
-    /// whether it still lives; what it left is removed once it is an hour old. Half a folder is removed from a cage that runs.
+    /// whether it still lives; what it left is removed once it is an hour old. Half a folder is removed from a cage
+    /// that runs.
     ///
     /// ```no_run
     /// # async fn story() -> cage_host::Result<()> {

@@ -41,8 +41,9 @@ impl ImageSpec {
         }
     }
 
-    /// Builds from a Dockerfile of any name, with all of its folder as the context: without `.git` and what `.gitignore`
-    /// files exclude, but with `dist/` for the two programs and `certs/`. A path that is not UTF-8 is not found.
+    /// Builds from a Dockerfile of any name, with all of its folder as the context: without `.git` and what
+    /// `.gitignore` files exclude, but with `dist/` for the two programs and `certs/`. A path that is not UTF-8 is not
+    /// found.
     pub fn from_dockerfile(file: impl AsRef<Path>) -> Self {
         let file = file.as_ref();
         let context = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -44,8 +44,9 @@
 //! Everything that comes out of a cage is hostile until it has been checked. The library never runs git, a hook or a
 //! filter on it, follows no link out of a folder, and reads nothing without a limit.
 //!
-//! It keeps no state file: cages are found again by their labels. It prints nothing, reads no settings of its own, and stops
-//! nothing when a handle is dropped: [`Cage::destroy`] ends a cage. It needs a Tokio runtime and a Unix-like host.
+//! It keeps no state file: cages are found again by their labels. It prints nothing, reads no settings of its own, and
+//! stops nothing when a handle is dropped: [`Cage::destroy`] ends a cage. It needs a Tokio runtime and a Unix-like
+//! host.
 
 mod backend;
 mod cage;

@@ -319,7 +319,8 @@ async fn extra_folder(stage: Stage) {
 
 async fn salvaged(stage: Stage) {
     let sides = Sides::new(stage, &[("a", "1"), ("b", "1")]).await;
-    // What was sent may have been changed in the same moment as the cage was created, but not by the clock of its files.
+    // What was sent may have been changed in the same moment as the cage was created, but not by the clock of its
+    // files.
     sides.agent("echo cage > a; echo cage > b");
     sides.host(&[("a", "host")]);
     sides.cage.stop(DEFAULT_GRACE).await.unwrap();

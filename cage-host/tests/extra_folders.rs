@@ -1,5 +1,5 @@
-//! Folders beside the project: known to whoever finds the cage, added and removed later, copied along, and never named by
-//! an agent.
+//! Folders beside the project: known to whoever finds the cage, added and removed later, copied along, and never named
+//! by an agent.
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is a failure with a line number")]
 
@@ -258,7 +258,8 @@ async fn undone(stage: Stage) {
     cage.destroy().await.unwrap();
 }
 
-/// A volume is all that stays of a cage that somebody else removed, or of a program that was killed while it added a folder.
+/// A volume is all that stays of a cage that somebody else removed, or of a program that was killed while it added a
+/// folder.
 #[tokio::test]
 async fn collects_notes_of_cages_that_others_removed_and_of_additions_that_nobody_finishes() {
     let Some(stage) = Stage::docker().await else { return };

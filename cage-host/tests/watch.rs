@@ -55,8 +55,8 @@ fn in_cage_dir(stage: &Stage, cage: &Cage, script: &str) -> String {
     stage.agent(cage, &["sh", "-c", &format!(r#"cd "${{CAGE_DIR:-$HOME/.cage}}" && {script}"#)])
 }
 
-/// A script that goes on writing into the log, in the background, until a file is there: a follower begins at the end of
-/// the log, wherever that is when it connects.
+/// A script that goes on writing into the log, in the background, until a file is there: a follower begins at the end
+/// of the log, wherever that is when it connects.
 fn until_there(file: &str) -> String {
     let script = format!("while [ ! -e {file} ]; do echo ready >> claude-stream.log; sleep 0.1; done");
     format!("{{ sh -c '{script}' >/dev/null 2>&1 & }}")

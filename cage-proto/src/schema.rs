@@ -2,9 +2,10 @@
 //!
 //! It is made from the table of kinds, like the check, the flags and the help. `docs/schema/` holds what comes out.
 //!
-//! Whatever [`Envelope::parse`](crate::message::Envelope::parse) accepts, the schema accepts. A few things no schema can
-//! say, so it accepts them and the parser does not: a member that is named twice, the [`limits`](crate::limits) on bytes,
-//! depth and count, a day that is in no calendar, and a whole number that is written with a fraction or an exponent.
+//! Whatever [`Envelope::parse`](crate::message::Envelope::parse) accepts, the schema accepts. A few things no schema
+//! can say, so it accepts them and the parser does not: a member that is named twice, the [`limits`](crate::limits) on
+//! bytes, depth and count, a day that is in no calendar, and a whole number that is written with a fraction or an
+//! exponent.
 
 use serde_json::{Map, Value, json};
 

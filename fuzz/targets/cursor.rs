@@ -1,4 +1,5 @@
-//! Any content of a cursor file, on the first line, and of the file beside it: the cursor wins, and both are written back.
+//! Any content of a cursor file, on the first line, and of the file beside it: the cursor wins, and both are written
+//! back.
 #![no_main]
 
 use cage_proto::mailbox::{EntryName, Progress};

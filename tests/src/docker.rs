@@ -11,8 +11,8 @@ use crate::skip::skip;
 /// The label by which everything of one cage is found in Docker.
 const NAME_LABEL: &str = "dev.cage.name";
 
-/// Options of `docker run` for a container in which no name server answers, and says so at once. With one that is silent
-/// the CLI's connections wait now and then behind a look-up of something else, for ten seconds and more.
+/// Options of `docker run` for a container in which no name server answers, and says so at once. With one that is
+/// silent the CLI's connections wait now and then behind a look-up of something else, for ten seconds and more.
 pub const NO_NAMES: [&str; 2] = ["--dns", "127.0.0.1"];
 
 /// What a cage could leave behind: the kinds that Docker lists by label.

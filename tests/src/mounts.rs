@@ -19,8 +19,8 @@ const WAYS: [&str; 2] = ["unshare --mount", "sudo --non-interactive --preserve-e
 const READINGS_MAX: usize = 1_000;
 
 /// Runs the body of a test where its mounts are its own: in a second run of this one test, in a new mount namespace.
-/// `test` is the test's full name. The body gets a folder in memory: a sync takes no time there, so that more happens at
-/// once, and the machine's own disk has no part in the test.
+/// `test` is the test's full name. The body gets a folder in memory: a sync takes no time there, so that more happens
+/// at once, and the machine's own disk has no part in the test.
 ///
 /// Where that or a loop device cannot be had, as without root, the test is skipped, loudly.
 ///

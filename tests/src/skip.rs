@@ -1,5 +1,5 @@
-//! Tests that cannot run on every machine: skipped where that is all right, loudly, and never called green. And tests that
-//! can run longer.
+//! Tests that cannot run on every machine: skipped where that is all right, loudly, and never called green. And tests
+//! that can run longer.
 
 use std::env;
 use std::io::{self, Write as _};

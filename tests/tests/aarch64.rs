@@ -1,6 +1,7 @@
 //! The programs for the other architecture, run by an emulator of its processor on this machine's kernel.
 //!
-//! What they do is the same code; what can differ is the linking, the system calls, and how the emulator passes them on.
+//! What they do is the same code; what can differ is the linking, the system calls, and how the emulator passes them
+//! on.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test, with a line number")]
 

@@ -1,7 +1,7 @@
 //! Other tools in the same folders: the scripts that these programs replace, and writers that are not careful.
 //!
-//! The two scripts are written from what their tool is documented to do: time stamps of milliseconds, `mktemp` and `mv`,
-//! no lock; and a reader that looks again and again, with one name in a cursor file.
+//! The two scripts are written from what their tool is documented to do: time stamps of milliseconds, `mktemp` and
+//! `mv`, no lock; and a reader that looks again and again, with one name in a cursor file.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test, with a line number")]
 

@@ -1,4 +1,5 @@
-//! What a newcomer reads first, held against the project: each command runs, each link leads somewhere, nothing is left open.
+//! What a newcomer reads first, held against the project: each command runs, each link leads somewhere, nothing is left
+//! open.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test, with a line number")]
 

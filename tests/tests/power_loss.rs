@@ -1,8 +1,8 @@
 //! A loss of power at any moment: what was acknowledged is there whole, and the next publisher goes on.
 //!
-//! Each test works on an ext4 in a file. What is in that file at one moment is what the loss of power would leave; it is
-//! mounted elsewhere, where ext4 replays its journal, and looked at. The last two tests take away one sync each, and the
-//! same look must find what got lost.
+//! Each test works on an ext4 in a file. What is in that file at one moment is what the loss of power would leave; it
+//! is mounted elsewhere, where ext4 replays its journal, and looked at. The last two tests take away one sync each, and
+//! the same look must find what got lost.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test, with a line number")]
 

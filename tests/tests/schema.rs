@@ -1,4 +1,5 @@
-//! The schemas in `docs/schema`, held against our own parser by a validator that knows nothing of it: Python's `jsonschema`.
+//! The schemas in `docs/schema`, held against our own parser by a validator that knows nothing of it: Python's
+//! `jsonschema`.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test, with a line number")]
 

@@ -1,4 +1,5 @@
-//! The scripted Messages API seen by a plain HTTP client: the bytes that the CLI relies on; and the program that serves it.
+//! The scripted Messages API seen by a plain HTTP client: the bytes that the CLI relies on; and the program that serves
+//! it.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Stdio;

@@ -1,4 +1,5 @@
-//! The transcript in the README: what `make demo` prints of its story, word for word but for times, ids and the cage's name.
+//! The transcript in the README: what `make demo` prints of its story, word for word but for times, ids and the cage's
+//! name.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails here fails its test, with a line number")]
 

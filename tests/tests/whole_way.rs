@@ -1,4 +1,5 @@
-//! The whole way once, with the real Claude Code: a cage, a task, a question, a result, a revision, the changes, nothing left.
+//! The whole way once, with the real Claude Code: a cage, a task, a question, a result, a revision, the changes,
+//! nothing left.
 //!
 //! The same story runs in a container and on the embedded backend. It plays the script of `make demo`.
 

@@ -183,7 +183,8 @@ impl Backend {
         }
     }
 
-    /// Tells whenever a cage is made, started, held, stopped or removed, where somebody knows; otherwise it ends at once.
+    /// Tells whenever a cage is made, started, held, stopped or removed, where somebody knows; otherwise it ends at
+    /// once.
     pub(crate) fn changes(&self) -> Changes {
         match self {
             Self::Docker(engine) => engine.changes(),

@@ -18,10 +18,10 @@ impl Cage {
     /// the syntax and with the reach of `.gitignore` files: see [`Changes::protected`].
     ///
     /// What the host changed since the cage was created from it is no change of the cage: see [`Changes::changed_here`]
-    /// and [`Hold::BothChanged`](crate::Hold::BothChanged). Which is which tells the commit that the creation, or the last
-    /// push, left in the cage; it is read only where the host's files have changed, or are not those that were sent. An
-    /// extra folder has no such commit, and one that is salvaged cannot be asked: there both count as having changed what
-    /// the host changed.
+    /// and [`Hold::BothChanged`](crate::Hold::BothChanged). Which is which tells the commit that the creation, or the
+    /// last push, left in the cage; it is read only where the host's files have changed, or are not those that were
+    /// sent. An extra folder has no such commit, and one that is salvaged cannot be asked: there both count as having
+    /// changed what the host changed.
     ///
     /// # Errors
     /// - [`RequestError::Project`] when the folder cannot be read, [`IoError`](crate::IoError) when something in it
@@ -42,9 +42,10 @@ impl Cage {
 
     /// Writes changes into a folder, adding and replacing files but deleting none, and nothing that is held back.
     ///
-    /// What is written is what [`Cage::diff`] read. A file that the host changed, too, since the cage was created, the last
-    /// push or the last export of it, or that it changed since the diff, is left as it is and reported as a conflict; one
-    /// that the host alone changed is left without a word. A missing folder is created, and removed again on failure. A
+    /// What is written is what [`Cage::diff`] read. A file that the host changed, too, since the cage was created, the
+    /// last push or the last export of it, or that it changed since the diff, is left as it is and reported as a
+    /// conflict; one that the host alone changed is left without a word. A missing folder is created, and removed again
+    /// on failure. A
     /// `.gitignore` that is replaced is kept beside the new one.
     ///
     /// What was exported is remembered where the cursors are: see [`Host::with_cursors`](crate::Host::with_cursors).
@@ -77,10 +78,11 @@ impl Cage {
         transfer::export(changes, dir.as_ref(), options, &self.memory()).await
     }
 
-    /// Reads the commits that the agent made behind a base, with all that is needed to judge them and to take them over.
+    /// Reads the commits that the agent made behind a base, with all that is needed to judge them and to take them
+    /// over.
     ///
-    /// git runs inside the cage only, and what it prints is believed no more than a listing: paths, modes, sizes and texts
-    /// pass the checks of an export.
+    /// git runs inside the cage only, and what it prints is believed no more than a listing: paths, modes, sizes and
+    /// texts pass the checks of an export.
     ///
     /// # Errors
     /// - [`RequestError::Invalid`] when the cage does not have the base.

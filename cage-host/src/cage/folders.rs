@@ -1,9 +1,9 @@
 //! Extra folders come and go.
 //!
 //! Adding one takes four steps: a note that somebody is at it, so that no other program adds the same one; the copy, to
-//! a hidden place; a note that the folder is there; and the move into its own place. It counts as a folder of the cage once
-//! the first note is gone, which is the last thing that happens. See [`unfinished_folder`](super::unfinished_folder) for
-//! what becomes of an addition whose program is killed.
+//! a hidden place; a note that the folder is there; and the move into its own place. It counts as a folder of the cage
+//! once the first note is gone, which is the last thing that happens. See
+//! [`unfinished_folder`](super::unfinished_folder) for what becomes of an addition whose program is killed.
 
 use std::path::Path;
 use std::pin::pin;
@@ -58,8 +58,8 @@ impl Cage {
     /// Lists the extra folders that the cage has now, by place: those that it was created with, those that were added,
     /// and not those that were removed.
     ///
-    /// The cage itself is not asked, so that its agent has no say in what is listed, nor in where it came from. A folder
-    /// that the agent deleted is still listed, and a diff says that all its files were deleted.
+    /// The cage itself is not asked, so that its agent has no say in what is listed, nor in where it came from. A
+    /// folder that the agent deleted is still listed, and a diff says that all its files were deleted.
     ///
     /// # Errors
     /// [`CageError`] when the cage is gone, [`EngineError`](crate::EngineError) when the engine fails.
@@ -87,8 +87,8 @@ impl Cage {
     /// ```
     ///
     /// # Errors
-    /// - [`RequestError::FolderExists`] when the cage has something at that place, [`RequestError::Invalid`] for a place
-    ///   that breaks the rules and for a folder beyond [`MAX_FOLDERS`].
+    /// - [`RequestError::FolderExists`] when the cage has something at that place, [`RequestError::Invalid`] for a
+    ///   place that breaks the rules and for a folder beyond [`MAX_FOLDERS`].
     /// - [`RequestError::Project`] or [`RequestError::Unreadable`] for a folder or a file that cannot be read.
     /// - [`CageError`] when the cage is stopped, gone or full.
     /// - [`EngineError`](crate::EngineError) when the engine fails.
@@ -120,9 +120,10 @@ impl Cage {
     /// ```
     ///
     /// # Errors
-    /// - [`RequestError::NoSuchFolder`] when the cage has no such extra folder, [`RequestError::Invalid`] for the project.
-    /// - [`CageError`] when the cage is stopped or gone, or something in the folder cannot be removed; what is left of it
-    ///   still counts as the folder, and removing can be repeated.
+    /// - [`RequestError::NoSuchFolder`] when the cage has no such extra folder, [`RequestError::Invalid`] for the
+    ///   project.
+    /// - [`CageError`] when the cage is stopped or gone, or something in the folder cannot be removed; what is left of
+    ///   it still counts as the folder, and removing can be repeated.
     /// - [`EngineError`](crate::EngineError) when the engine fails.
     pub async fn remove_folder(&self, place: &str) -> Result<()> {
         if place == PROJECT {

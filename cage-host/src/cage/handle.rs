@@ -67,8 +67,8 @@ impl Cage {
     ///
     /// # Errors
     /// - [`RequestError::Invalid`](crate::RequestError::Invalid) for one that this version does not know.
-    /// - [`CageError::Gone`](crate::CageError::Gone) when the cage was removed, [`EngineError`](crate::EngineError) when
-    ///   the engine fails.
+    /// - [`CageError::Gone`](crate::CageError::Gone) when the cage was removed, [`EngineError`](crate::EngineError)
+    ///   when the engine fails.
     pub async fn auth_mode(&self) -> Result<Option<AuthMode>> {
         let origin = self.place.origin().await?;
         let mode = origin.labels.get(labels::AUTH_MODE).map(|mode| mode.parse());
@@ -143,8 +143,8 @@ impl Cage {
     /// Copies a subscription's file into the cage again, for example after signing in anew on the host.
     ///
     /// # Errors
-    /// - [`RequestError::Invalid`](crate::RequestError::Invalid) for a credential that is no file, and for a file that is
-    ///   too large or no JSON object; [`IoError`](crate::IoError) when it cannot be read.
+    /// - [`RequestError::Invalid`](crate::RequestError::Invalid) for a credential that is no file, and for a file that
+    ///   is too large or no JSON object; [`IoError`](crate::IoError) when it cannot be read.
     /// - [`CageError`](crate::CageError) or [`EngineError`](crate::EngineError) when it cannot be written in the cage.
     pub async fn refresh_credential(&self, credential: &Credential) -> Result<()> {
         credential::refresh(&self.place, credential).await

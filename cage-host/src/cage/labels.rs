@@ -18,8 +18,8 @@ pub(crate) const CREATOR: &str = "dev.cage.creator";
 /// How the agent is to sign in, where that was said.
 pub(crate) const AUTH_MODE: &str = "dev.cage.auth-mode";
 
-/// On an image, and on the container that it is made of: that it is a [`SNAPSHOT_ROLE`]. On a volume: what it notes about
-/// an extra folder.
+/// On an image, and on the container that it is made of: that it is a [`SNAPSHOT_ROLE`]. On a volume: what it notes
+/// about an extra folder.
 pub(crate) const ROLE: &str = "dev.cage.role";
 
 /// The role of an image that is a snapshot of a cage.

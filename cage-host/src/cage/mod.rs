@@ -11,8 +11,8 @@
 //! - [`launch`], [`agent_run`]: an agent on a task, in the background and in the foreground.
 //! - [`handle`]: the cage itself; [`place`]: the same, as the rest of this crate sees it.
 //! - [`sent`]: what of the host went into it, and when.
-//! - [`lifecycle`]: its stops and starts. [`salvage`]: what is left in one that does not run. [`snapshot`], [`origin`]: its
-//!   copies. [`bring_home`]: what was done in it.
+//! - [`lifecycle`]: its stops and starts. [`salvage`]: what is left in one that does not run. [`snapshot`], [`origin`]:
+//!   its copies. [`bring_home`]: what was done in it.
 //! - [`watch`]: what it does.
 
 mod agent;

@@ -44,8 +44,8 @@ impl Sent {
         Self { at: label(labels::HOST_SINCE).and_then(|at| at.parse().ok()), dirs }
     }
 
-    /// Returns since when a change in a folder of the host is none that was sent as the folder at this place; `None` when
-    /// that is not known, also because another folder was sent.
+    /// Returns since when a change in a folder of the host is none that was sent as the folder at this place; `None`
+    /// when that is not known, also because another folder was sent.
     pub(crate) fn since(&self, place: &str, dir: &Path) -> Option<i64> {
         let dir = dir.canonicalize().ok()?;
         self.at.filter(|_| self.dirs.get(place) == Some(&dir))

@@ -1,7 +1,7 @@
 //! Additions of extra folders that nobody will finish, because the program that was at it was killed.
 //!
-//! Where the copy is tells how far it came. As long as it is at its hidden place, the folder is taken back; after the move
-//! it is there as a whole, and stays.
+//! Where the copy is tells how far it came. As long as it is at its hidden place, the folder is taken back; after the
+//! move it is there as a whole, and stays.
 
 use std::time::Duration;
 

@@ -10,8 +10,8 @@ use crate::watch::{self, Diagnosis, Spent, Status, StatusFollower, StreamLog};
 impl Cage {
     /// Says what the cage is doing, by one program in it.
     ///
-    /// It rests on what the supervisor has written down, on whether it and the agent run, and on the newest 32 messages of
-    /// each mailbox that have at most 64 KiB.
+    /// It rests on what the supervisor has written down, on whether it and the agent run, and on the newest 32 messages
+    /// of each mailbox that have at most 64 KiB.
     ///
     /// ```no_run
     /// # async fn story(cage: cage_host::Cage) -> cage_host::Result<()> {
@@ -29,8 +29,8 @@ impl Cage {
     ///
     /// # Errors
     /// - [`EngineError`](crate::EngineError) when the engine fails.
-    /// - [`CageError`](crate::CageError) when the look takes more than 30 s or comes to nothing. A cage that is stopped,
-    ///   paused or gone is no error.
+    /// - [`CageError`](crate::CageError) when the look takes more than 30 s or comes to nothing. A cage that is
+    ///   stopped, paused or gone is no error.
     pub async fn status(&self) -> Result<Status> {
         watch::status(&self.place).await
     }
@@ -89,8 +89,8 @@ impl Cage {
         StreamLog::new(self.place.clone())
     }
 
-    /// Says what the run of this cage was like, from its messages, its log and its session, and, with a folder, from what
-    /// an export into that folder would bring. Nothing is acknowledged, and the cage stays as it is.
+    /// Says what the run of this cage was like, from its messages, its log and its session, and, with a folder, from
+    /// what an export into that folder would bring. Nothing is acknowledged, and the cage stays as it is.
     ///
     /// Of a mailbox the first [`MAX_LISTED`](crate::MAX_LISTED) messages are read, of the log the last
     /// [`MAX_TAIL_LINES`](crate::MAX_TAIL_LINES) lines; the report says where that was not all.

@@ -94,8 +94,8 @@ impl Engine {
         }
     }
 
-    /// Lists the containers of ours, running or not, or the one of a given name; each with the extra folders that it was
-    /// created with, and if asked with what it takes on the disk.
+    /// Lists the containers of ours, running or not, or the one of a given name; each with the extra folders that it
+    /// was created with, and if asked with what it takes on the disk.
     pub(crate) async fn list_containers(&self, name: Option<&CageName>, sizes: bool) -> Result<Vec<Found>> {
         let mut filter = vec![format!("{}=true", labels::MANAGED)];
         filter.extend(name.map(|name| format!("{}={name}", labels::NAME)));

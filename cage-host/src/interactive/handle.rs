@@ -96,8 +96,8 @@ impl Interactive {
     /// # Errors
     /// - [`RequestError::Invalid`] for a variable, a gateway or a model that cannot be set,
     ///   [`RequestError::AgentRunning`] beside a supervised agent: the two would take each other's messages.
-    /// - [`InteractiveError::SignIn`] when the agent has no credential; it goes on running, so that a person can attach.
-    ///   [`InteractiveError::Ended`], [`InteractiveError::Unreachable`] or [`InteractiveError::NoInputBox`] when it does not get there.
+    /// - [`InteractiveError::SignIn`] when the agent has no credential; it goes on running, so that a person can
+    ///   attach. [`InteractiveError::Ended`], [`InteractiveError::Unreachable`] or [`InteractiveError::NoInputBox`] when it does not get there.
     /// - [`CageError`](crate::CageError) when tmux or the agent is missing, or the cage is gone;
     ///   [`EngineError`](crate::EngineError) when the engine fails.
     pub async fn start(&self, agent: &InteractiveAgent) -> Result<()> {
@@ -121,8 +121,8 @@ impl Interactive {
     /// Gives the agent a prompt and waits for the end of its turn, no longer than `deadline`.
     ///
     /// The text goes in as one paste, so that nothing in it is taken for a key; a last blank keeps the agent from
-    /// completing its last word, a first one from taking it for a shell command. It makes four blanks of a tab. A turn with
-    /// background tasks ends when they have.
+    /// completing its last word, a first one from taking it for a shell command. It makes four blanks of a tab. A turn
+    /// with background tasks ends when they have.
     ///
     /// # Errors
     /// - [`RequestError::Invalid`] for a text that is empty, longer than [`MAX_TYPED_BYTES`], or holds control

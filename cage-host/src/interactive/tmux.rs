@@ -31,9 +31,9 @@ const REPLACE: &str = r#"umask 077; cat > "$1.next" && mv "$1.next" "$1""#;
 /// Exit code of [`PREPARE`] for a cage with a supervised agent at work.
 pub(super) const EXIT_HEADLESS: i64 = 75;
 
-/// Checks that the agent is there, that no other one is at work (who holds the lock `$2`), and that there is a session in
-/// the project `$1` with a window for the agent. The hooks are installed in the home `$3` where the image has none: on the
-/// embedded backend, and in images of other people's.
+/// Checks that the agent is there, that no other one is at work (who holds the lock `$2`), and that there is a session
+/// in the project `$1` with a window for the agent. The hooks are installed in the home `$3` where the image has none:
+/// on the embedded backend, and in images of other people's.
 const PREPARE: &str = r#"set -e
 command -v claude >/dev/null || { echo 'claude: not found' >&2; exit 127; }
 if [ -e "$2" ] && command -v flock >/dev/null; then flock --shared --nonblock "$2" true || exit 75; fi
@@ -50,8 +50,9 @@ grep -qs cage-poll /etc/claude-code/managed-settings.json && exit
 mkdir -p "$3/.claude"
 cage-poll hook settings --program "$(command -v cage-poll)" > "$3/.claude/settings.json""#;
 
-/// Runs the rest of the command line, holding the lock `$0` until it ends: no other agent is launched beside it. What the
-/// agent leaves behind does not hold it. Without a `flock` that can do so, only this agent's own start looks for others.
+/// Runs the rest of the command line, holding the lock `$0` until it ends: no other agent is launched beside it. What
+/// the agent leaves behind does not hold it. Without a `flock` that can do so, only this agent's own start looks for
+/// others.
 const HOLD: &str = r#"flock -s -n -o "$0" true 2>/dev/null || exec "$@"; exec flock -s -n -o "$0" "$@""#;
 
 /// Hands standard input to the agent as one paste, which it does not take for keys.
@@ -68,12 +69,12 @@ const STOP: &str = "tmux -u kill-session -t =cage 2>/dev/null || ! tmux -u has-s
 /// Exit code of [`WATCH`] when somebody else holds its lock.
 pub(super) const EXIT_LOCKED: i64 = 75;
 
-/// Says again and again how the pane `$1` and the newest records in the folder `$2` look, the screen first: when it shows
-/// the end of a turn, the record of that end is there already. Only what has changed is said. With a file `$3` it says so
-/// to one listener at a time. It ends with its standard input.
+/// Says again and again how the pane `$1` and the newest records in the folder `$2` look, the screen first: when it
+/// shows the end of a turn, the record of that end is there already. Only what has changed is said. With a file `$3` it
+/// says so to one listener at a time. It ends with its standard input.
 ///
-/// It says so in pieces with a NUL behind each: `P` with the pane's state and screen, `C` before new records, `R` with a
-/// record, `.` at the end of a look. It looks ten times a second at first, once a second at last.
+/// It says so in pieces with a NUL behind each: `P` with the pane's state and screen, `C` before new records, `R` with
+/// a record, `.` at the end of a look. It looks ten times a second at first, once a second at last.
 const WATCH: &str = r#"if [ -n "$3" ] && command -v flock >/dev/null; then exec 9>>"$3"; flock -n 9 || exit 75; fi
 exec 3<&0 </dev/null
 { cat <&3 >/dev/null; kill $$; } 9>&- &

@@ -16,8 +16,8 @@ const BEGIN: Duration = Duration::from_secs(15);
 /// How long the prompt may take from the paste to the beginning of its turn, on a machine with much else to do.
 const BEGIN_AT_ALL: Duration = Duration::from_secs(90);
 
-/// How long the input box must stand there idle, with the turn's end recorded nowhere, until it was interrupted. No hook
-/// tells that.
+/// How long the input box must stand there idle, with the turn's end recorded nowhere, until it was interrupted. No
+/// hook tells that.
 const INTERRUPTED: Duration = Duration::from_secs(3);
 
 /// How long the screen may take to show the end that is recorded.

@@ -9,8 +9,8 @@ use crate::sanitize::sanitize;
 
 /// What a [`Delivery`](crate::Delivery) or a listed entry holds.
 ///
-/// A message comes from a cage as it is: show its text through [`crate::sanitize`]. Everything else is safe to show, and
-/// its `Display` says in words what it is.
+/// A message comes from a cage as it is: show its text through [`crate::sanitize`]. Everything else is safe to show,
+/// and its `Display` says in words what it is.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Content {
@@ -38,8 +38,8 @@ pub enum Content {
 
 /// Numbers of messages that are missing between two that came.
 ///
-/// Messages are numbered from 1 in each mailbox without a gap, so what is missing was removed. A file that is no message
-/// any more was told of as [`Content::Malformed`] and does not count.
+/// Messages are numbered from 1 in each mailbox without a gap, so what is missing was removed. A file that is no
+/// message any more was told of as [`Content::Malformed`] and does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Gap {

@@ -8,11 +8,11 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-/// Keeps, for each key, some text that means something to this library alone: a few lines for a consumer of an outbox, and
-/// for a folder that was exported to a line for each file, at most 4 MB.
+/// Keeps, for each key, some text that means something to this library alone: a few lines for a consumer of an outbox,
+/// and for a folder that was exported to a line for each file, at most 4 MB.
 ///
-/// A key is made of letters, digits, `.`, `_` and `-`, fits into a file name, and belongs to one cage; a later cage of the
-/// same name has other keys. Calls are made where blocking is allowed.
+/// A key is made of letters, digits, `.`, `_` and `-`, fits into a file name, and belongs to one cage; a later cage of
+/// the same name has other keys. Calls are made where blocking is allowed.
 pub trait CursorStore: fmt::Debug + Send + Sync {
     /// Returns what was saved last under a key, or nothing.
     ///

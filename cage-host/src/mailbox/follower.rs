@@ -45,8 +45,8 @@ const FOLLOW_PROGRAM: &str = "cage-poll";
 
 /// The messages of an outbox, as they come.
 ///
-/// In a cage without a working `cage-poll` it looks into the outbox by the schedule instead: every 10 s for the first 15
-/// minutes after a message, 30 s up to an hour, then 60 s. It says so once as a [`Content::Notice`](super::Content).
+/// In a cage without a working `cage-poll` it looks into the outbox by the schedule instead: every 10 s for the first
+/// 15 minutes after a message, 30 s up to an hour, then 60 s. It says so once as a [`Content::Notice`](super::Content).
 ///
 /// Dropping it ends the program in the cage. What was delivered but not acknowledged is delivered again to the next
 /// follower of the same consumer.

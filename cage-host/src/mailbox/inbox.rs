@@ -44,8 +44,8 @@ impl Inbox {
     ///
     /// # Errors
     /// - [`RequestError::Invalid`] when the payload is larger than a message may be, or `cage-send` refuses it.
-    /// - [`CageError::ProgramMissing`] when the image has no `cage-send`: the host never writes the file by itself, since
-    ///   the lock, the order and the durability of a mailbox are the program's.
+    /// - [`CageError::ProgramMissing`] when the image has no `cage-send`: the host never writes the file by itself,
+    ///   since the lock, the order and the durability of a mailbox are the program's.
     /// - [`CageError`] when the cage is gone or its disk is full or read-only.
     /// - [`EngineError`] when the engine fails; the message may then have been stored.
     pub async fn send(&self, payload: impl Into<Payload>) -> Result<Envelope> {
@@ -83,8 +83,8 @@ impl Inbox {
 
     /// Answers a question with whatever a callback makes of it.
     ///
-    /// The answer goes to this question whatever name it bears. A callback that refuses, with a reason, has the agent told
-    /// so, and it does not wait for ever. Returns the message as it was stored.
+    /// The answer goes to this question whatever name it bears. A callback that refuses, with a reason, has the agent
+    /// told so, and it does not wait for ever. Returns the message as it was stored.
     ///
     /// ```no_run
     /// # async fn story(cage: cage_host::Cage, request: cage_host::message::InfoRequest) -> cage_host::Result<()> {

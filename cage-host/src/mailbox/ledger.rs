@@ -77,8 +77,8 @@ impl Ledger {
         self.delivered.insert(name.clone())
     }
 
-    /// Takes note of the number of what stands under a name, and says which ones are missing in front of it. Names come in
-    /// order; one that comes again, or late, says nothing new.
+    /// Takes note of the number of what stands under a name, and says which ones are missing in front of it. Names come
+    /// in order; one that comes again, or late, says nothing new.
     pub(super) fn count(&mut self, name: &EntryName, content: &Content) -> Option<Gap> {
         if Some(name) <= self.floor.as_ref() {
             return None;

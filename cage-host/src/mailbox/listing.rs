@@ -67,7 +67,8 @@ impl Select {
         Self::default()
     }
 
-    /// Wants messages of a type, besides others that were named so. What is no message has no type and is left out then.
+    /// Wants messages of a type, besides others that were named so. What is no message has no type and is left out
+    /// then.
     pub fn of(mut self, kind: Kind) -> Self {
         self.kinds.push(kind);
         self
@@ -91,8 +92,8 @@ impl Select {
         self
     }
 
-    /// Wants the last so many instead of the first, at most [`MAX_LISTED`]; they are returned in the order in which they
-    /// were sent, too. With types, it wants those among the last [`MAX_LISTED`] messages of any type.
+    /// Wants the last so many instead of the first, at most [`MAX_LISTED`]; they are returned in the order in which
+    /// they were sent, too. With types, it wants those among the last [`MAX_LISTED`] messages of any type.
     ///
     /// Files whose names are no time stamps are left out, since nobody knows when they came; so are the oldest of the
     /// wanted ones when they do not fit into 64 MiB. [`Listing::rest`] is empty.

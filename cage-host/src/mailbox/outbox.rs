@@ -98,8 +98,8 @@ impl Outbox {
     /// Waits until there is a message of a type that this consumer has not acknowledged, and returns the first one.
     ///
     /// Nothing is acknowledged, neither what it passes over nor what it returns: both come again to the next
-    /// [`Outbox::follow`] or `wait_for`, unless the returned delivery is acknowledged, which concerns it alone. Nothing is
-    /// returned when there is no such message within `deadline`.
+    /// [`Outbox::follow`] or `wait_for`, unless the returned delivery is acknowledged, which concerns it alone. Nothing
+    /// is returned when there is no such message within `deadline`.
     ///
     /// ```no_run
     /// # async fn story(cage: cage_host::Cage) -> cage_host::Result<()> {
@@ -133,8 +133,8 @@ impl Outbox {
 
     /// Lists what lies in the outbox, acknowledged or not, by one program in the cage. No cursor is read or moved.
     ///
-    /// At most [`MAX_LISTED`](crate::MAX_LISTED) entries and 64 MiB are returned at once; [`Listing::rest`] says where to
-    /// go on. A file that is still being written is listed as malformed.
+    /// At most [`MAX_LISTED`](crate::MAX_LISTED) entries and 64 MiB are returned at once; [`Listing::rest`] says where
+    /// to go on. A file that is still being written is listed as malformed.
     ///
     /// ```no_run
     /// # async fn story(cage: cage_host::Cage) -> cage_host::Result<()> {

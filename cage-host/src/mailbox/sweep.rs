@@ -30,8 +30,9 @@ const MAX_NAMES_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of the files of one look. More are left for the next one.
 pub(super) const MAX_FILES_BYTES: usize = 64 * 1024 * 1024;
 
-/// Lists the folder `$1`: all names once, and once more by what stands under them: files of at most 1 MiB (2,048 blocks),
-/// larger files, anything else. Then it sends the files that it is told on its standard input. Nothing is opened before.
+/// Lists the folder `$1`: all names once, and once more by what stands under them: files of at most 1 MiB (2,048
+/// blocks), larger files, anything else. Then it sends the files that it is told on its standard input. Nothing is
+/// opened before.
 const SWEEP_SCRIPT: &str = r#"cd "$1" 2>/dev/null || { printf '\000\000\000\000'; exit 0; }
 list() { find . -maxdepth 1 -name '*.json' ! -name '.*' "$@" -print0; printf '\000'; }
 list

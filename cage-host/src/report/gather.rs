@@ -23,7 +23,8 @@ const READ_DEADLINE: Duration = Duration::from_secs(30);
 /// Bytes of the record: more than the supervisor ever writes.
 const MAX_RECORD_BYTES: usize = 256 * 1024;
 
-/// Prints when the task `$1` was written, in seconds, on the first line, and then the first `$3` bytes of the record `$2`.
+/// Prints when the task `$1` was written, in seconds, on the first line, and then the first `$3` bytes of the record
+/// `$2`.
 const READ_SCRIPT: &str = r#"if [ -f "$1" ]; then stat -c %Y "$1"; else echo -; fi
 [ -f "$2" ] && head -c "$3" "$2"
 exit 0"#;

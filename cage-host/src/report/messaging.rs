@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 use super::evidence::{Evidence, seconds_between};
 use crate::mailbox::Entry;
 
-/// How long after a message of the agent the next one came, in seconds. While the agent waits for its host it owes none.
+/// How long after a message of the agent the next one came, in seconds. While the agent waits for its host it owes
+/// none.
 pub(super) fn working_gaps(evidence: &Evidence) -> Vec<f64> {
     let mut gaps = Vec::new();
     let mut before = evidence.launched_at;

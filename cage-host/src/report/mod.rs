@@ -10,8 +10,8 @@
 //! - [`html`]: the report as one page that needs nothing else.
 //! - [`comparison`]: two runs side by side (pure).
 //!
-//! An agent can write all that is looked at here. So a report is what the cage says; and all text in it has been made safe
-//! to show on a terminal, cut to one line, and escaped where it goes into markup.
+//! An agent can write all that is looked at here. So a report is what the cage says; and all text in it has been made
+//! safe to show on a terminal, cut to one line, and escaped where it goes into markup.
 
 mod comparison;
 mod evidence;

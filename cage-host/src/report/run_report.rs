@@ -15,8 +15,8 @@ const VERSION: u32 = 1;
 
 /// What a run was like, as far as the cage shows it.
 ///
-/// It is read from JSON as well, so that a run can be compared with one whose cage is gone. All text is one line and safe
-/// to show. What was not found out is missing, and a section says so.
+/// It is read from JSON as well, so that a run can be compared with one whose cage is gone. All text is one line and
+/// safe to show. What was not found out is missing, and a section says so.
 ///
 /// ```no_run
 /// # async fn story(cage: cage_host::Cage) -> cage_host::Result<()> {

@@ -1,7 +1,7 @@
 //! Reading a cage in which nothing runs: whole folders, as an archive that the engine makes.
 //!
-//! The engine's own `tar` makes the frame of the archive, so that can be trusted; names, kinds and sizes in it come from
-//! the cage and are checked like everything else.
+//! The engine's own `tar` makes the frame of the archive, so that can be trusted; names, kinds and sizes in it come
+//! from the cage and are checked like everything else.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;

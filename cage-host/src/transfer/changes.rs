@@ -118,7 +118,8 @@ pub enum Hold {
         /// Its size in bytes.
         bytes: u64,
     },
-    /// The host changed it too, since the cage was created, the last push, or the last export of it. The caller can insist.
+    /// The host changed it too, since the cage was created, the last push, or the last export of it. The caller can
+    /// insist.
     #[error("both the host and the cage changed it")]
     BothChanged,
     /// It vanished, or the agent made it unreadable.
@@ -162,8 +163,8 @@ impl Changes {
     }
 
     /// Returns what differs because the host alone changed it since the cage was created, the last push, or the last
-    /// export of it: what `kind` calls deleted, the host added. None of it is among the changes, since the cage has only
-    /// what was there before; [`Cage::push`](crate::Cage::push) brings it into the cage.
+    /// export of it: what `kind` calls deleted, the host added. None of it is among the changes, since the cage has
+    /// only what was there before; [`Cage::push`](crate::Cage::push) brings it into the cage.
     pub fn changed_here(&self) -> impl Iterator<Item = &Change> {
         self.inner.changed_here.iter()
     }
@@ -199,8 +200,8 @@ impl Changes {
     /// Counts the lines that were added and removed, by language. Ask before an export: the host's side of a modified
     /// file is read when this is called.
     ///
-    /// What `.gitignore` files exclude is no change and so is not counted. Files that are no text, or larger than 1 MiB,
-    /// are counted as files only.
+    /// What `.gitignore` files exclude is no change and so is not counted. Files that are no text, or larger than 1
+    /// MiB, are counted as files only.
     ///
     /// # Errors
     /// [`EngineError`] when the runtime shuts down meanwhile.

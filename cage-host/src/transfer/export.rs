@@ -54,8 +54,9 @@ impl ExportOptions {
         self
     }
 
-    /// Replaces and deletes also files that the host changed, since the diff or together with the cage; what they held is
-    /// lost. One that the host alone changed is made as the cage has it only if [`ExportOptions::only`] names it itself.
+    /// Replaces and deletes also files that the host changed, since the diff or together with the cage; what they held
+    /// is lost. One that the host alone changed is made as the cage has it only if [`ExportOptions::only`] names it
+    /// itself.
     pub fn overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;
         self

@@ -1,7 +1,7 @@
 //! What exports wrote into folders of the host, remembered there.
 //!
-//! An export changes the host's files as their owner does. Only what it wrote tells the two apart at the next one. It is
-//! kept beside the cursors, and goes with the cage. Where it is missing or makes no sense, a file that was exported
+//! An export changes the host's files as their owner does. Only what it wrote tells the two apart at the next one. It
+//! is kept beside the cursors, and goes with the cage. Where it is missing or makes no sense, a file that was exported
 //! counts as changed by the host: at worst a conflict is reported that is none.
 
 use std::collections::HashMap;

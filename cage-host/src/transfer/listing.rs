@@ -31,8 +31,8 @@ const FIELDS: usize = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Listed {
     pub(super) node: Node,
-    /// Its time has a fraction of a second, which nothing that was unpacked and left alone has; or it is late enough for
-    /// an agent to have written it, in a cage whose files lost their fractions.
+    /// Its time has a fraction of a second, which nothing that was unpacked and left alone has; or it is late enough
+    /// for an agent to have written it, in a cage whose files lost their fractions.
     pub(super) touched: bool,
 }
 

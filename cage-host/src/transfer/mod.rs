@@ -14,7 +14,8 @@
 //!
 //! - [`listing`]: what a cage's project holds. [`rules`]: `.gitignore` files as data.
 //! - [`compare`]: what two trees disagree about. [`agent_run`]: files that tools run without being asked.
-//! - [`reading`]: one program in the cage for both. [`fetch`], [`receive`]: those files through a tar stream. [`spool`]: where their contents wait.
+//! - [`reading`]: one program in the cage for both. [`fetch`], [`receive`]: those files through a tar stream.
+//!   [`spool`]: where their contents wait.
 //! - [`protect`]: what an export leaves alone. [`fingerprint`], [`renames`]: contents that are the same.
 //! - [`three_way`]: whether the host changed a file, too. [`version`], [`late`], [`exported`]: by what that is told.
 //! - [`home`]: everything that one cage hands on to another.

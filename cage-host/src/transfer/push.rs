@@ -1,8 +1,9 @@
 //! What changed on the host since a cage was created, brought into it.
 //!
 //! Three versions of a file decide: the host's, the cage's, and the one that both began with (see
-//! [`three_way`](super::three_way)). The last one is in the cage's repository, so the agent could change it. That is no danger to the host, which writes nothing here: an agent
-//! that lies about it can only have its own work overwritten, or a conflict reported that is none.
+//! [`three_way`](super::three_way)). The last one is in the cage's repository, so the agent could change it. That is no
+//! danger to the host, which writes nothing here: an agent that lies about it can only have its own work overwritten,
+//! or a conflict reported that is none.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -25,7 +25,8 @@ const LIST_DEADLINE: Duration = Duration::from_secs(120);
 /// What [`SCRIPT`] answers for a folder that is not there.
 const MISSING: i64 = 66;
 
-/// Lists the folder `$1`, says that this was all, and sends what is named to it. A link is no folder, wherever it leads.
+/// Lists the folder `$1`, says that this was all, and sends what is named to it. A link is no folder, wherever it
+/// leads.
 ///
 /// `find` fails with 1 also when a file vanished meanwhile, and has listed all the others; with anything else its list
 /// has no end. The exit code is that of `find`, since an archive that is short shows it by itself.

@@ -1,9 +1,9 @@
 //! Who changed a file, the host or the cage: an export must not lose what the host did.
 //!
-//! Two versions of a file cannot tell. The third is the one that both began with, in the commit that the creation or the
-//! last push left in the cage; or what an export wrote since, which the host remembers. The commit is read only when some
-//! file of the host may have changed since it was sent, which its time of change (`ctime`) tells: nothing but the clock
-//! can set that back.
+//! Two versions of a file cannot tell. The third is the one that both began with, in the commit that the creation or
+//! the last push left in the cage; or what an export wrote since, which the host remembers. The commit is read only
+//! when some file of the host may have changed since it was sent, which its time of change (`ctime`) tells: nothing but
+//! the clock can set that back.
 //!
 //! The commit is the cage's, so the agent can forge it. Then a file of the host's may be taken for one that it left
 //! alone, and be replaced by an export: as if it had been compared with two versions only.

@@ -43,9 +43,9 @@ impl FileStat {
 
 /// Calls `visit` for everything below `root` that belongs to the project, each folder before what is in it.
 ///
-/// Links are not followed. `.git` is left out, what earlier exports kept or left behind, and what `.gitignore` files of the folder itself exclude; rules from
-/// outside (a user's global excludes, parent folders) do not count, so that the outcome depends on the folder alone.
-/// What vanishes during the walk is passed over.
+/// Links are not followed. `.git` is left out, what earlier exports kept or left behind, and what `.gitignore` files of
+/// the folder itself exclude; rules from outside (a user's global excludes, parent folders) do not count, so that the
+/// outcome depends on the folder alone. What vanishes during the walk is passed over.
 pub(crate) fn walk(root: &Path, mut visit: impl FnMut(SafePath, Node) -> Result<()>) -> Result<()> {
     let walker = WalkBuilder::new(root)
         .standard_filters(false)

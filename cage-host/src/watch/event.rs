@@ -19,8 +19,8 @@ const SUPERVISOR: &str = "cage-poll: ";
 
 /// Something in the agent's log.
 ///
-/// All text is safe to show and has at most [`MAX_EVENT_CHARS`] characters. The agent can write such lines itself, so an
-/// event is what the log says, not what happened. `Display` gives one short line.
+/// All text is safe to show and has at most [`MAX_EVENT_CHARS`] characters. The agent can write such lines itself, so
+/// an event is what the log says, not what happened. `Display` gives one short line.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum LogEvent {

@@ -1,7 +1,8 @@
 //! All cages, and what each does, whenever that changes.
 //!
 //! The engine says when a container starts, stops or goes; one program in each running cage says when anything changes
-//! there. So nothing is asked while nothing happens, but for one list a minute in case the engine forgot to say something.
+//! there. So nothing is asked while nothing happens, but for one list a minute in case the engine forgot to say
+//! something.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -65,9 +66,9 @@ pub struct FleetWatch {
 impl FleetWatch {
     /// Waits for the next event; it can be dropped at any time without losing one.
     ///
-    /// The list of cages comes first, then it comes whenever it is another one. A status comes for each cage at first, and
-    /// for a running one as [`StatusFollower::next`] says. It goes on for ever: nothing but a panic, also one of the
-    /// function that says which cages are wanted, makes it end, with [`FleetEvent::Failed`] and then `None`.
+    /// The list of cages comes first, then it comes whenever it is another one. A status comes for each cage at first,
+    /// and for a running one as [`StatusFollower::next`] says. It goes on for ever: nothing but a panic, also one of
+    /// the function that says which cages are wanted, makes it end, with [`FleetEvent::Failed`] and then `None`.
     pub async fn next(&mut self) -> Option<FleetEvent> {
         if let Some(event) = self.events.recv().await {
             return Some(event);

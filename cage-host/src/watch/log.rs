@@ -42,12 +42,12 @@ const TAIL_SCRIPT: &str = r#"for f in "$1.1" "$1"; do
   [ -f "$f" ] && tail -n "$2" "$f"
 done | tail -c "$3" | tail -n "$2""#;
 
-/// Follows the log `$1` from the byte `$3` of the file with the number `$2` on; without a number, from its end. The first
-/// line says which file comes, from which byte on, and what is left of the one that was asked for: `same` when it is that
-/// one, a number of bytes that come first when it was replaced, `lost` when nobody knows.
+/// Follows the log `$1` from the byte `$3` of the file with the number `$2` on; without a number, from its end. The
+/// first line says which file comes, from which byte on, and what is left of the one that was asked for: `same` when it
+/// is that one, a number of bytes that come first when it was replaced, `lost` when nobody knows.
 ///
-/// It follows the file itself and not its name, so nothing is lost when the log is replaced; it looks now and then whether
-/// it was, and ends. `tail` and the shell end when the host goes away, which closes the standard input.
+/// It follows the file itself and not its name, so nothing is lost when the log is replaced; it looks now and then
+/// whether it was, and ends. `tail` and the shell end when the host goes away, which closes the standard input.
 const FOLLOW_SCRIPT: &str = r#"exec 3<&0
 [ -e "$1" ] || : >> "$1"
 [ -f "$1" ] || exit 66
@@ -115,8 +115,8 @@ impl StreamLog {
 
     /// Follows the log from its end on, by push.
     ///
-    /// When the connection breaks it goes on where it was; nothing is lost and nothing comes twice, also when the log was
-    /// replaced because it became too large. Only one that was replaced twice meanwhile leaves [`LogEvent::Lost`].
+    /// When the connection breaks it goes on where it was; nothing is lost and nothing comes twice, also when the log
+    /// was replaced because it became too large. Only one that was replaced twice meanwhile leaves [`LogEvent::Lost`].
     ///
     /// # Errors
     /// None now; everything is reported by [`LogFollower::next`].
@@ -238,8 +238,8 @@ impl Following {
         self.place.exec(exec).await
     }
 
-    /// Takes the next piece of output, and returns the events of the lines that it completes; nothing for an output that
-    /// does not begin as it should.
+    /// Takes the next piece of output, and returns the events of the lines that it completes; nothing for an output
+    /// that does not begin as it should.
     fn take<T: FromLog>(&mut self, header: &mut Option<LineBuffer>, bytes: &[u8]) -> Option<Vec<T>> {
         let mut events = Vec::new();
         let mut bytes = bytes.to_vec();

@@ -8,9 +8,9 @@ use crate::backend::{Exec, Layout, Stdin};
 pub(super) const LOOK_AT_LEAST_EVERY: Duration = Duration::from_secs(60);
 
 /// Prints what is to be seen in the message folder `$1`, in sections that end with a line `/`, then the newest messages
-/// as an archive, and one more such line. Lines of files begin with `|`. With `$2` it looks at the machine and the log as
-/// well. Only regular files are opened, so nothing here waits for a writer. Not every file system lets `df` see a limit
-/// of the cage alone, so a little is written, too.
+/// as an archive, and one more such line. Lines of files begin with `|`. With `$2` it looks at the machine and the log
+/// as well. Only regular files are opened, so nothing here waits for a writer. Not every file system lets `df` see a
+/// limit of the cage alone, so a little is written, too.
 const LOOK: &str = r#"end() { printf '\n/\n'; }
 first() { [ -r "$2" ] && printf '%s %s\n' "$1" "$(head -n 1 "$2")"; }
 newest() {

@@ -1,5 +1,5 @@
-//! The whole way, with the real Claude Code against a scripted Messages API: once as a person's one command, once as the
-//! commands that an orchestrating agent types.
+//! The whole way, with the real Claude Code against a scripted Messages API: once as a person's one command, once as
+//! the commands that an orchestrating agent types.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

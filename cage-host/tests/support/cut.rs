@@ -29,8 +29,8 @@ struct Cut {
     reached: Notify,
 }
 
-/// Runs a program that reaches the engine through `DOCKER_HOST`, and kills it right before its `at`-th request leaves or
-/// right before the answer arrives, counted together. Says whether it got that far; if not, it has ended well.
+/// Runs a program that reaches the engine through `DOCKER_HOST`, and kills it right before its `at`-th request leaves
+/// or right before the answer arrives, counted together. Says whether it got that far; if not, it has ended well.
 pub(crate) async fn killed_at(at: usize, program: &mut Command) -> bool {
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("docker.sock");

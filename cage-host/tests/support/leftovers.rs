@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-/// Removes the containers of the cages `$1`, each a word of a pattern, what was made to copy them, the notes about their
-/// folders, and the snapshots of such a name, with a name in the engine and without one.
+/// Removes the containers of the cages `$1`, each a word of a pattern, what was made to copy them, the notes about
+/// their folders, and the snapshots of such a name, with a name in the engine and without one.
 const REMOVE: &str = r#"matches() { for pattern in $patterns; do case "$1" in $pattern) return 0 ;; esac; done; return 1; }
 set -f; patterns=$1
 docker ps --all --no-trunc --format '{{.ID}} {{.Label "dev.cage.name"}}' | while read -r id name; do

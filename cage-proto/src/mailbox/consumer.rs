@@ -43,8 +43,8 @@ impl Consumer {
     /// returns nothing when it still has it then.
     ///
     /// # Errors
-    /// When the lock, the cursor or the mailbox cannot be read, and when the consumer reads the other mailbox. A damaged
-    /// cursor is no error but a [`Notice`].
+    /// When the lock, the cursor or the mailbox cannot be read, and when the consumer reads the other mailbox. A
+    /// damaged cursor is no error but a [`Notice`].
     pub fn begin(&mut self, patience: Duration) -> Result<Option<Turn<'_>>, StorageError> {
         let Some(locked) = self.cursor.lock(patience)? else { return Ok(None) };
         let (progress, health) = self.cursor.read()?;

@@ -1,4 +1,5 @@
-//! The files of a cursor: the cursor itself, what is remembered beside it, and the lock that gives the right to move it.
+//! The files of a cursor: the cursor itself, what is remembered beside it, and the lock that gives the right to move
+//! it.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -52,8 +53,8 @@ impl Cursor {
         Ok(Some(locked))
     }
 
-    /// Sees that the cursor is one of this mailbox, and says so in the lock file for whoever comes later: among the names
-    /// of one mailbox the cursor of the other would hide messages.
+    /// Sees that the cursor is one of this mailbox, and says so in the lock file for whoever comes later: among the
+    /// names of one mailbox the cursor of the other would hide messages.
     fn claim(&self, locked: &Locked) -> io::Result<()> {
         let owner = match self.name.usual_mailbox() {
             Some(mailbox) => Some(mailbox),

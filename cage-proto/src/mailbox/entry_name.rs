@@ -90,7 +90,8 @@ impl FromStr for EntryName {
 
 /// Reads `YYYY-MM-DDTHH-MM-SS[.f…]Z.json` exactly: no sign, no blank, no leap second, no other length.
 ///
-/// Each listing comes through here, of a hundred thousand names if need be, and chrono's formats take three times as long.
+/// Each listing comes through here, of a hundred thousand names if need be, and chrono's formats take three times as
+/// long.
 fn parse_instant(text: &str) -> Option<DateTime<Utc>> {
     let stamp = text.strip_suffix(SUFFIX)?.strip_suffix('Z')?;
     let (seconds, fraction) = stamp.split_at_checked(SECONDS_LEN)?;

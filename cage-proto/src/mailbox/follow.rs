@@ -1,7 +1,7 @@
 //! Every message from a name or a cursor on, for as long as someone listens.
 //!
-//! After a double scan, events bring the names: the kernel queues them in the order in which they became visible, so they
-//! need no listing, and following costs the same however many files are kept.
+//! After a double scan, events bring the names: the kernel queues them in the order in which they became visible, so
+//! they need no listing, and following costs the same however many files are kept.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -106,7 +106,8 @@ impl Follow {
         self.cursor.as_ref().map_or(Ok(()), |(cursor, _)| cursor.write(&self.progress))
     }
 
-    /// Waits for the next item that is not consumed, at most `timeout`. `output` is watched for the loss of its reader meanwhile.
+    /// Waits for the next item that is not consumed, at most `timeout`. `output` is watched for the loss of its reader
+    /// meanwhile.
     ///
     /// # Errors
     /// When the folder or a file in it cannot be read for a reason that is not the file's own.

@@ -42,8 +42,9 @@ impl Progress {
 
     /// Joins what the cursor file says with what was remembered beside it.
     ///
-    /// The cursor file wins. Somebody may have moved it on, and then nothing is known about the names that it passed; or
-    /// back, or removed it, to see messages again. A reader that was killed between the two files looks like the latter.
+    /// The cursor file wins. Somebody may have moved it on, and then nothing is known about the names that it passed;
+    /// or back, or removed it, to see messages again. A reader that was killed between the two files looks like the
+    /// latter.
     /// `remembered` is what [`Progress::to_text`] printed; anything else is worth nothing.
     pub fn restore(cursor: Option<EntryName>, remembered: &str) -> Self {
         let Some(remembered) = Self::parse(remembered) else { return Self::after(cursor) };

@@ -2,17 +2,18 @@
 //!
 //! A publisher holds the lock of the folder. It makes `.next` with a second name, `.last.new`, writes the message and
 //! syncs it, renames `.next` to the message's name (which fails when that is taken), renames `.last.new` to `.last` and
-//! syncs the folder. So `.last` is always a second name of the newest message: the next publisher learns from it, without
-//! listing the folder, which name and which number were given out last.
+//! syncs the folder. So `.last` is always a second name of the newest message: the next publisher learns from it,
+//! without listing the folder, which name and which number were given out last.
 //!
-//! Whatever a crash leaves is decided by one look. Where `.next` is, nothing was published, and both hidden names go away.
-//! Where only `.last.new` is, it was published, even if the message has been removed since, and `.last` is late. All names
-//! change in the same folder in this order, so a journal cannot show a later change without the earlier ones.
+//! Whatever a crash leaves is decided by one look. Where `.next` is, nothing was published, and both hidden names go
+//! away. Where only `.last.new` is, it was published, even if the message has been removed since, and `.last` is late.
+//! All names change in the same folder in this order, so a journal cannot show a later change without the earlier ones.
 //!
 //! A foreign writer knows nothing of `.last`. Each publisher therefore leaves a mark of its own as the folder's time of
-//! last change; any other change of the folder replaces it. A publisher that does not find the mark of the newest message
-//! lists the folder for the highest name. It leaves a mark at its beginning too, and looks at it once more when the
-//! message is on disk, right before it gets its name: so a foreign message that appears meanwhile is not sorted behind.
+//! last change; any other change of the folder replaces it. A publisher that does not find the mark of the newest
+//! message lists the folder for the highest name. It leaves a mark at its beginning too, and looks at it once more when
+//! the message is on disk, right before it gets its name: so a foreign message that appears meanwhile is not sorted
+//! behind.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

@@ -109,8 +109,8 @@ impl Watch {
 
 /// Tells whether nobody can ever read what is written to this output, because it was closed before the program began.
 ///
-/// Rust's runtime puts `/dev/null` in the place of a closed output, opened for reading and writing, and takes a write to
-/// an output that is only for reading as done. What a shell's `>/dev/null` opens is for writing alone.
+/// Rust's runtime puts `/dev/null` in the place of a closed output, opened for reading and writing, and takes a write
+/// to an output that is only for reading as done. What a shell's `>/dev/null` opens is for writing alone.
 pub fn leads_nowhere(output: BorrowedFd<'_>) -> bool {
     let Ok(flags) = rustix::fs::fcntl_getfl(output) else { return true };
     match flags & OFlags::RWMODE {

@@ -267,7 +267,8 @@ impl Payload {
             Kind::TaskRevision => TaskRevision::deserialize(value).map(Self::TaskRevision),
             Kind::Ack => Ack::deserialize(value).map(Self::Ack),
         };
-        // The table has been checked, so an error here means that a struct and its row differ; a test holds them together.
+        // The table has been checked, so an error here means that a struct and its row differ; a test holds them
+        // together.
         payload.map_err(|error| MemberError::Wrong {
             member: "payload".to_owned(),
             wanted: "what the table of kinds says",

@@ -82,15 +82,15 @@ pub struct Branch {
 impl Patches {
     /// Makes a branch of a repository of the host out of the commits, touching neither its working tree nor its index.
     ///
-    /// Nothing of the cage's repository comes over but contents, paths and texts that passed the checks: the host writes
-    /// each commit anew, and its own git builds the objects, with no hook and no filter. Author, date and message are
-    /// what the agent says; the committer is `cage`. Links, submodules and whatever is held back are left out, and so
-    /// is a commit of which nothing is left. The repository can be named by any folder in its working tree: the paths
-    /// of the commits are then taken to lie below that folder.
+    /// Nothing of the cage's repository comes over but contents, paths and texts that passed the checks: the host
+    /// writes each commit anew, and its own git builds the objects, with no hook and no filter. Author, date and
+    /// message are what the agent says; the committer is `cage`. Links, submodules and whatever is held back are left
+    /// out, and so is a commit of which nothing is left. The repository can be named by any folder in its working tree:
+    /// the paths of the commits are then taken to lie below that folder.
     ///
     /// # Errors
-    /// - [`RequestError::Invalid`] when the folder is in no repository, the branch exists or git forbids its name, the base
-    ///   is no commit, or no commit is left to put on it.
+    /// - [`RequestError::Invalid`] when the folder is in no repository, the branch exists or git forbids its name, the
+    ///   base is no commit, or no commit is left to put on it.
     /// - [`IoError`](crate::IoError) when git cannot be run, takes too long or fails; the branch then does not exist.
     ///
     /// ```no_run

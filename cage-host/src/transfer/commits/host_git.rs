@@ -57,7 +57,8 @@ impl<'a> HostGit<'a> {
         Ok(found.and_then(|found| ObjectId::new(found.trim_ascii())))
     }
 
-    /// Returns what stands before every path below the folder in its repository, with its slash; `None` in no repository.
+    /// Returns what stands before every path below the folder in its repository, with its slash; `None` in no
+    /// repository.
     pub(super) async fn prefix(&self) -> Result<Option<Vec<u8>>> {
         let Some(mut prefix) = self.ask(&["rev-parse", "--show-prefix"]).await? else { return Ok(None) };
         prefix.pop_if(|byte| *byte == b'\n');

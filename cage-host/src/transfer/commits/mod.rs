@@ -12,8 +12,8 @@
 //! - [`id`]: names of git objects. [`raw`]: what `git diff-tree` prints. [`objects`]: what `git cat-file` prints.
 //! - [`commit_text`]: author, date and message. [`patches`]: all of that, as callers see it. [`read`]: out of a cage.
 //! - [`stream`]: commits as `git fast-import` reads them. [`branch`], [`host_git`]: into a repository of the host.
-//! - [`series`](mod@series), [`mail`], [`mail_file`], [`base85`]: commits as `git am` reads them. [`sieve`]: what of a commit
-//!   may be taken over.
+//! - [`series`](mod@series), [`mail`], [`mail_file`], [`base85`]: commits as `git am` reads them. [`sieve`]: what of a
+//!   commit may be taken over.
 //! - [`base`], [`base_files`]: what both sides began with.
 
 mod base;

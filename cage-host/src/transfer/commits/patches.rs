@@ -97,8 +97,8 @@ impl Patches {
 
     /// Returns a commit as text, safe to show: its name, author, date and message, then each file line by line.
     ///
-    /// It is for reading. To take commits over, use [`Patches::branch`] or [`Patches::series`]. Files that are no text or larger than 1 MiB
-    /// give one line; beyond 16 MiB of text, files are only counted.
+    /// It is for reading. To take commits over, use [`Patches::branch`] or [`Patches::series`]. Files that are no text
+    /// or larger than 1 MiB give one line; beyond 16 MiB of text, files are only counted.
     ///
     /// # Errors
     /// [`EngineError`] when the runtime shuts down meanwhile.

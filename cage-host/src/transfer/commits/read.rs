@@ -39,7 +39,8 @@ pub(super) const MAX_TOTAL_BYTES: u64 = 1024 * 1024 * 1024;
 /// What [`LOG_SCRIPT`] answers for a base that is not there.
 const EXIT_NO_BASE: i64 = 3;
 
-/// Names the commits behind `$1`, or behind the one that creation left, or behind the first of all, along first parents, with what each changed.
+/// Names the commits behind `$1`, or behind the one that creation left, or behind the first of all, along first
+/// parents, with what each changed.
 const LOG_SCRIPT: &str = r#"command -v git >/dev/null || { echo 'sh: git: not found' >&2; exit 127; }
 git rev-parse --verify --quiet 'HEAD^{commit}' >/dev/null || exit 0
 base=${1:-$(git rev-parse --verify --quiet 'refs/cage/baseline^{commit}')}

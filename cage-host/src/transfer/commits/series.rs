@@ -71,8 +71,8 @@ impl Patches {
     /// rest itself; what is held back, links and submodules are left out. Lines of a message that git would take for a
     /// patch are indented. Contents that are no plain text, also those with a carriage return, become binary patches.
     ///
-    /// `repo` is the folder that the cage's project belongs to: its `.cageprotect` files count, and where it lies below the
-    /// top of a repository, the paths do. It may be in no repository.
+    /// `repo` is the folder that the cage's project belongs to: its `.cageprotect` files count, and where it lies below
+    /// the top of a repository, the paths do. It may be in no repository.
     ///
     /// ```no_run
     /// # async fn write(cage: &cage_host::Cage) -> cage_host::Result<()> {

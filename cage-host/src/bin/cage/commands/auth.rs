@@ -77,7 +77,8 @@ impl AuthMode {
         })
     }
 
-    /// Returns where the API is, if this environment says so: it is no credential, so it goes along with every other one.
+    /// Returns where the API is, if this environment says so: it is no credential, so it goes along with every other
+    /// one.
     fn address(self) -> Option<String> {
         variable(BASE_URL).ok().filter(|_| self != Self::Gateway)
     }

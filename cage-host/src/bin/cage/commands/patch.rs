@@ -22,8 +22,8 @@ const PATCHES: &str = ".cage-patches";
 pub(crate) struct Args {
     /// Name of the cage
     name: String,
-    /// Commit to begin behind: a revision of the repository here, or the full name of a commit in the cage; its creation
-    /// unless given
+    /// Commit to begin behind: a revision of the repository here, or the full name of a commit in the cage; its
+    /// creation unless given
     #[arg(long, value_name = "REV")]
     base: Option<String>,
     /// Print them all instead of writing files
