@@ -271,6 +271,17 @@ pub enum CageError {
         /// The program's name.
         program: String,
     },
+    /// A folder of the cage's home that the program was to run in is not there.
+    #[error(
+        "the cage has no folder `{folder}` any more, needed to {operation}; bring home what there is, and create \
+         another cage"
+    )]
+    FolderMissing {
+        /// What it was needed for.
+        operation: &'static str,
+        /// Where it was in the cage.
+        folder: String,
+    },
     /// A repository could not be cloned.
     #[error("could not clone {url} in the cage: {reason}; see that it exists and needs no sign-in")]
     CloneFailed {

@@ -343,7 +343,8 @@ impl Host {
         Ok(snapshots)
     }
 
-    /// Removes a snapshot. One that is gone already is no error. Cages that were made of it stay.
+    /// Removes a snapshot. One that is gone already is no error. Cages that were made of it stay; one that is stopped
+    /// meanwhile can be started again, but no longer copied, since Docker keeps an image for running containers alone.
     ///
     /// # Errors
     /// [`EngineError`](crate::EngineError) when the engine fails, [`RequestError`] for a name that breaks the rules and

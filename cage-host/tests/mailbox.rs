@@ -6,7 +6,7 @@
 #[macro_use]
 mod support;
 
-use cage_host::{Cage, CageError, Content, Error, FileCursors, RequestError, Select, sanitize};
+use cage_host::{Cage, CageError, Content, Error, FileCursors, RequestError, Select, TidyOptions, sanitize};
 use cage_proto::message::{Envelope, InfoRequest, Payload, TaskRevision};
 use support::talk::{PATIENCE, next, report, status};
 use support::{Stage, write_tree};
@@ -253,5 +253,10 @@ async fn without_project(stage: Stage) {
     cage.inbox().send(TaskRevision::new("put it back")).await.unwrap();
     assert_eq!(cage.inbox().list(Select::all()).await.unwrap().entries.len(), 1);
     assert!(cage.status().await.is_ok() && cage.diagnose().await.is_ok());
+    let error = cage.tidy(TidyOptions::default()).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Cage(CageError::FolderMissing { folder, .. }) if folder.ends_with("/project")),
+        "{error}"
+    );
     cage.destroy().await.unwrap();
 }

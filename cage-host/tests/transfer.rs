@@ -9,7 +9,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::process::Command;
 
-use cage_host::{CageSpec, ChangeKind, DiffOptions, ExportOptions};
+use cage_host::{CageSpec, ChangeKind, DiffOptions, Error, ExportOptions, RequestError};
 use support::story::Story;
 use support::{Stage, image, write_tree};
 
@@ -221,5 +221,5 @@ async fn rejects_a_folder_that_is_no_place_in_the_home() {
     }
     let missing = DiffOptions::default().folder("nowhere");
     let error = story.cage.diff_with(story.project.path(), missing).await.unwrap_err();
-    assert!(error.to_string().contains("No such file"), "{error}");
+    assert!(matches!(error, Error::Request(RequestError::NoSuchFolder { .. })), "{error}");
 }

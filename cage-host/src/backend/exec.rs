@@ -21,6 +21,12 @@ const STDERR_TAIL_BYTES: usize = 8 * 1024;
 /// What a shell and the engine answer for a program that is not there or cannot be run.
 const EXIT_NOT_EXECUTABLE: [i64; 2] = [126, 127];
 
+/// How Docker begins when it could not start a program.
+const ENGINES_COMPLAINT: &[u8] = b"OCI runtime exec failed";
+
+/// What runc says of a folder that a program cannot be started in.
+const NO_FOLDER: &str = "chdir";
+
 /// What programs say of a full disk, and of a full share of one: in the words of glibc and in those of musl.
 const DISK_FULL: [&str; 3] = ["No space left on device", "Disk quota exceeded", "Quota exceeded"];
 
@@ -109,11 +115,14 @@ pub(crate) enum Chunk {
 pub(crate) struct Running {
     operation: &'static str,
     program: String,
+    folder: String,
     deadline: Option<(Instant, Duration)>,
     chunks: BoxStream<'static, Result<Chunk>>,
     exit: BoxFuture<'static, Result<i64>>,
     keeps_exit_codes: bool,
     stderr: Vec<u8>,
+    /// The first piece of standard output: Docker complains there of what it could not start.
+    opening: Bytes,
     _feeder: Feeder,
 }
 
@@ -141,11 +150,13 @@ impl Running {
         Self {
             operation: exec.operation,
             program: exec.argv.first().cloned().unwrap_or_default(),
+            folder: exec.cwd.clone(),
             deadline: exec.deadline.map(|after| (Instant::now() + after, after)),
             chunks,
             exit,
             keeps_exit_codes: exec.keeps_exit_codes,
             stderr: Vec::new(),
+            opening: Bytes::new(),
             _feeder: feeder,
         }
     }
@@ -160,10 +171,14 @@ impl Running {
     /// for [`Running::exit`].
     pub(crate) async fn next(&mut self) -> Result<Option<Chunk>> {
         let chunk = within(self.deadline, self.operation, self.chunks.next()).await?.transpose()?;
-        if let Some(Chunk::Stderr(bytes)) = &chunk {
-            self.stderr.extend_from_slice(bytes);
-            let excess = self.stderr.len().saturating_sub(STDERR_TAIL_BYTES);
-            self.stderr.drain(..excess);
+        match &chunk {
+            Some(Chunk::Stderr(bytes)) => {
+                self.stderr.extend_from_slice(bytes);
+                let excess = self.stderr.len().saturating_sub(STDERR_TAIL_BYTES);
+                self.stderr.drain(..excess);
+            }
+            Some(Chunk::Stdout(bytes)) if self.opening.is_empty() => self.opening = bytes.clone(),
+            Some(Chunk::Stdout(_)) | None => {}
         }
         Ok(chunk)
     }
@@ -181,13 +196,18 @@ impl Running {
 
     /// Reads the rest of the output, then returns how the program ended.
     ///
-    /// A missing program and a full disk are errors of their own here; other exit codes are the caller's to judge.
+    /// A missing program or folder and a full disk are errors of their own here; other exit codes are the caller's to
+    /// judge.
     pub(crate) async fn exit(mut self) -> Result<Exit> {
         while self.next_stdout().await?.is_some() {}
         let code = within(self.deadline, self.operation, &mut self.exit).await??;
-        let stderr = sanitize_stderr(&self.stderr);
+        let not_started = EXIT_NOT_EXECUTABLE.contains(&code) && self.opening.starts_with(ENGINES_COMPLAINT);
+        let stderr = sanitize_stderr(if not_started { &self.opening } else { &self.stderr });
         let operation = self.operation;
         let may_be_full = if self.keeps_exit_codes { code == Code::Storage as i64 } else { code != 0 };
+        if EXIT_NOT_EXECUTABLE.contains(&code) && stderr.contains(NO_FOLDER) {
+            return Err(CageError::FolderMissing { operation, folder: self.folder }.into());
+        }
         if EXIT_NOT_EXECUTABLE.contains(&code) && stderr.contains("not found") {
             // A shell names the program that it missed before the colon; the engine means the one it was to start.
             let program = stderr.strip_suffix(": not found").and_then(|text| text.rsplit(' ').next());

@@ -113,6 +113,9 @@ async fn forward(mut from: impl AsyncRead + Unpin, kind: fn(Bytes) -> Chunk, to:
 fn spawn_error(exec: &Exec, error: io::Error) -> Error {
     let program = exec.argv.first().cloned().unwrap_or_default();
     let operation = exec.operation;
+    if error.kind() == io::ErrorKind::NotFound && !std::path::Path::new(&exec.cwd).is_dir() {
+        return CageError::FolderMissing { operation, folder: exec.cwd.clone() }.into();
+    }
     if error.kind() == io::ErrorKind::NotFound {
         return CageError::ProgramMissing { operation, program }.into();
     }

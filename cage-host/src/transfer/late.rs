@@ -20,6 +20,8 @@ pub(super) struct Late<'a> {
     root: &'a Dir,
     /// From when on a change is late; without it every file may have changed.
     since: Option<i64>,
+    /// More may be called late than is.
+    wide: bool,
     /// What is known of folders: whether it, or one that it lies in, was put there late.
     moved: HashMap<PathBuf, bool>,
 }
@@ -33,26 +35,27 @@ impl<'a> Late<'a> {
             since - since.rem_euclid(NANOS_PER_SECOND)
         };
         let since = if wide { since.map(widened) } else { since };
-        Self { root, since, moved: HashMap::new() }
+        Self { root, since, wide, moved: HashMap::new() }
     }
 
     /// Says whether what is at a path may have changed, or come, or gone.
     pub(super) fn may_have_changed(&mut self, path: &SafePath) -> bool {
         let Some(since) = self.since else { return true };
-        let (folder, name) = path.split();
-        match open_folder(self.root, folder).and_then(|dir| dir.symlink_metadata(name)) {
+        let folder = path.split().0;
+        match self.look_at(path) {
             Ok(metadata) => changed(&metadata) >= since || self.was_moved(folder, since),
             Err(error) if is_in_the_way(&error) => self.lost_something(folder, since),
             Err(_) => true,
         }
     }
 
-    /// Says whether a `.gitignore` may have changed, or come, or gone, that counts for a path.
+    /// Says whether a `.gitignore` may have changed, or come, or gone, that counts for a path. That one may have gone is
+    /// said only of a wide beginning: whatever is written into a folder, also by an export, looks like that.
     pub(super) fn rules_may_have_changed(&mut self, path: &SafePath) -> bool {
         let folders = path.split().0.ancestors();
         let mut rules = folders
             .filter_map(|folder| SafePath::new(folder.join(FILE_NAME).as_os_str().as_encoded_bytes()).ok());
-        rules.any(|rules| self.may_have_changed(&rules))
+        rules.any(|rules| (self.wide || self.look_at(&rules).is_ok()) && self.may_have_changed(&rules))
     }
 
     /// Says whether something can have been removed from the nearest folder that there is.
@@ -73,6 +76,11 @@ impl<'a> Late<'a> {
             || folder.parent().is_some_and(|parent| self.was_moved(parent, since));
         self.moved.insert(folder.to_owned(), moved);
         moved
+    }
+
+    fn look_at(&self, path: &SafePath) -> io::Result<Metadata> {
+        let (folder, name) = path.split();
+        open_folder(self.root, folder)?.symlink_metadata(name)
     }
 
     fn look(&self, folder: &Path) -> io::Result<Metadata> {
@@ -145,6 +153,25 @@ mod tests {
         assert_eq!(["calm/b", "gone/a", "old/a", "other/a"].map(&mut is_late), [true; 4]);
         let mut late = Late::new(&root, None, false);
         assert!(late.may_have_changed(&SafePath::new(b"calm/a").unwrap()));
+    }
+
+    #[test]
+    fn believes_that_rules_have_gone_only_where_that_costs_a_look() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("a"), "1").unwrap();
+        let since = youngest(&[dir.path()]) + 1;
+        until_later(dir.path(), since, || {
+            fs::write(dir.path().join("b"), "1").unwrap();
+            fs::remove_file(dir.path().join("b")).unwrap();
+        });
+        let root = Dir::open_ambient_dir(dir.path(), ambient_authority()).unwrap();
+        let path = SafePath::new(b"a").unwrap();
+        let may_have_changed = |wide| Late::new(&root, Some(since), wide).rules_may_have_changed(&path);
+        assert_eq!([true, false].map(may_have_changed), [true, false]);
+        until_later(&dir.path().join(".gitignore"), since, || {
+            fs::write(dir.path().join(".gitignore"), "a").unwrap();
+        });
+        assert!(may_have_changed(false));
     }
 
     #[test]
