@@ -19,22 +19,38 @@ const CLOCK_TICKS: i64 = 20_000_000;
 pub(super) struct Late<'a> {
     root: &'a Dir,
     /// From when on a change is late; without it every file may have changed.
-    since: Option<i64>,
+    since: Option<Since>,
     /// More may be called late than is.
     wide: bool,
     /// What is known of folders: whether it, or one that it lies in, was put there late.
     moved: HashMap<PathBuf, bool>,
 }
 
+/// A moment, in nanoseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Since {
+    exact: i64,
+    /// For a time in whole seconds, as some file systems keep it.
+    whole: i64,
+}
+
+impl Since {
+    fn new(since: i64, wide: bool) -> Self {
+        let exact = if wide { since.saturating_sub(CLOCK_TICKS) } else { since };
+        let whole = if wide { exact - exact.rem_euclid(NANOS_PER_SECOND) } else { exact };
+        Self { exact, whole }
+    }
+
+    fn is_before(self, time: i64) -> bool {
+        time >= if time % NANOS_PER_SECOND == 0 { self.whole } else { self.exact }
+    }
+}
+
 impl<'a> Late<'a> {
-    /// Begins at a moment, in nanoseconds since 1970. With `wide` it begins early enough for a file system that keeps
-    /// whole seconds, so that more may be called late than is.
+    /// Begins at a moment, in nanoseconds since 1970. With `wide` it begins early enough for every clock and every file
+    /// system, so that more may be called late than is.
     pub(super) fn new(root: &'a Dir, since: Option<i64>, wide: bool) -> Self {
-        let widened = |since: i64| {
-            let since = since.saturating_sub(CLOCK_TICKS);
-            since - since.rem_euclid(NANOS_PER_SECOND)
-        };
-        let since = if wide { since.map(widened) } else { since };
+        let since = since.map(|since| Since::new(since, wide));
         Self { root, since, wide, moved: HashMap::new() }
     }
 
@@ -43,7 +59,7 @@ impl<'a> Late<'a> {
         let Some(since) = self.since else { return true };
         let folder = path.split().0;
         match self.look_at(path) {
-            Ok(metadata) => changed(&metadata) >= since || self.was_moved(folder, since),
+            Ok(metadata) => since.is_before(changed(&metadata)) || self.was_moved(folder, since),
             Err(error) if is_in_the_way(&error) => self.lost_something(folder, since),
             Err(_) => true,
         }
@@ -59,19 +75,22 @@ impl<'a> Late<'a> {
     }
 
     /// Says whether something can have been removed from the nearest folder that there is.
-    fn lost_something(&mut self, folder: &Path, since: i64) -> bool {
+    fn lost_something(&mut self, folder: &Path, since: Since) -> bool {
         let nearest = folder.ancestors().find_map(|folder| Some((folder, self.look(folder).ok()?)));
-        nearest.is_none_or(|(folder, metadata)| changed(&metadata) >= since || self.was_moved(folder, since))
+        nearest.is_none_or(|(folder, metadata)| {
+            since.is_before(changed(&metadata)) || self.was_moved(folder, since)
+        })
     }
 
     /// Says whether a folder, or one that it lies in, was put where it is late, with files that are older.
-    fn was_moved(&mut self, folder: &Path, since: i64) -> bool {
+    fn was_moved(&mut self, folder: &Path, since: Since) -> bool {
         if let Some(known) = self.moved.get(folder) {
             return *known;
         }
         // To be moved changes a folder, and not what is in it: then the two times differ.
-        let late =
-            |metadata: Metadata| changed(&metadata) >= since && changed(&metadata) != modified(&metadata);
+        let late = |metadata: Metadata| {
+            since.is_before(changed(&metadata)) && changed(&metadata) != modified(&metadata)
+        };
         let moved = self.look(folder).map_or(true, late)
             || folder.parent().is_some_and(|parent| self.was_moved(parent, since));
         self.moved.insert(folder.to_owned(), moved);
@@ -175,14 +194,14 @@ mod tests {
     }
 
     #[test]
-    fn begins_with_the_whole_second_where_it_costs_only_a_look() {
-        let dir = tempfile::tempdir().unwrap();
-        let root = Dir::open_ambient_dir(dir.path(), ambient_authority()).unwrap();
-        let since = |since, wide| Late::new(&root, Some(since), wide).since;
-        assert_eq!(
-            (since(5_700_000_000, true), since(5_010_000_000, true)),
-            (Some(5_000_000_000), Some(4_000_000_000))
-        );
-        assert_eq!(since(5_700_000_000, false), Some(5_700_000_000));
+    fn begins_earlier_for_times_in_whole_seconds_where_it_costs_only_a_look() {
+        let is_late = |since, wide, time| Since::new(since, wide).is_before(time);
+        assert!(is_late(5_700_000_000, true, 5_000_000_000), "a file system that keeps whole seconds");
+        assert!(is_late(5_010_000_000, true, 4_000_000_000));
+        assert!(!is_late(5_700_000_000, true, 4_000_000_000));
+        assert!(!is_late(5_700_000_000, true, 5_600_000_000));
+        assert!(is_late(5_700_000_000, true, 5_690_000_000), "the kernel's clock is behind");
+        assert!(!is_late(5_700_000_000, false, 5_690_000_000));
+        assert!(!is_late(5_700_000_000, false, 5_000_000_000));
     }
 }
