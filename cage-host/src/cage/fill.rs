@@ -29,7 +29,7 @@ const FILL_FOLDER: &str = "copy an extra folder";
 ///
 /// `bigFileThreshold=1` makes git stream all blobs into one pack. Loose objects would cost an inode each and make the
 /// agent's own first commit stop for a garbage collection. git asks for a quarter of a megabyte to compress each blob;
-/// the thresholds keep glibc from giving that back to the kernel 20,000 times, which is a third of the time.
+/// the thresholds keep glibc from giving that back to the kernel each time, which would be a third of the time.
 ///
 /// On a full disk `tar` and git may only say that they failed. So a failure is followed by one more write, which tells.
 const FILL_SCRIPT: &str = "set -e
