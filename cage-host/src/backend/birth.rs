@@ -16,9 +16,12 @@ impl Backend {
     pub(crate) async fn birth(&self, id: &CageId) -> Result<Birth> {
         match self {
             Self::Docker(engine) => engine.birth(id).await,
-            Self::Embedded(folders) => {
-                Ok(Birth { written: self.written_since(id).await?, sent: folders.sent(id).await })
-            }
+            Self::Embedded(folders) => Ok(Birth {
+                // An archive of whole seconds would hide what was written within the first one; copies keep the
+                // fractions.
+                written: WrittenSince { created: 0, copied: None },
+                sent: folders.sent(id).await,
+            }),
         }
     }
 }

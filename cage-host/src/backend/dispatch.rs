@@ -260,15 +260,6 @@ impl Backend {
         }
     }
 
-    /// Returns since when agents wrote into a cage, or into what it was copied from.
-    pub(crate) async fn written_since(&self, id: &CageId) -> Result<WrittenSince> {
-        match self {
-            Self::Docker(engine) => engine.written_since(id).await,
-            // An archive of whole seconds would hide what was written within the first one; copies keep the fractions.
-            Self::Embedded(_) => Ok(WrittenSince { created: 0, copied: None }),
-        }
-    }
-
     /// Returns what a cage was created with.
     pub(crate) async fn origin(&self, id: &CageId) -> Result<Origin> {
         match self {

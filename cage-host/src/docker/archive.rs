@@ -32,11 +32,6 @@ impl Engine {
         Ok(Some(rest.map(|chunk| chunk.map_err(|error| Blame::from(error).into_error(ARCHIVE))).boxed()))
     }
 
-    /// Returns since when agents wrote into a container, or into what it was copied from.
-    pub(crate) async fn written_since(&self, id: &CageId) -> Result<WrittenSince> {
-        Ok(self.birth(id).await?.written)
-    }
-
     /// Returns what is known of a container's beginning.
     pub(crate) async fn birth(&self, id: &CageId) -> Result<Birth> {
         let call = self.docker.inspect_container(id.as_str(), None::<InspectContainerOptions>);

@@ -9,8 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::archive::{fetch_still, list_still};
-use super::fetch::{FETCH, FETCH_DEADLINE, TAR, names, receive_from};
+use super::archive::list_still;
+use super::fetch::{FETCH, FETCH_DEADLINE, TAR, fetch, names, receive_from};
 use super::listing::{FORMAT, LIST, Listing, Parser};
 use super::receive::Received;
 use super::safe_path::SafePath;
@@ -45,22 +45,20 @@ exit $listed"#;
 pub(super) enum Reading {
     /// The program in the cage waits for names; without any it ends when this is dropped.
     Waiting { running: Box<Running>, names: mpsc::Sender<Bytes>, came_early: Bytes },
-    /// Nothing runs in the cage.
-    Still,
-    /// There is nothing to be taken out.
-    Empty,
+    /// No program waits: nothing can run in the cage, or there is nothing in its project.
+    Ended,
 }
 
 impl Reading {
     /// Lists a cage's project. A folder that the cage should have and has not is an empty one: its agent deleted it.
     pub(super) async fn begin(place: &Place) -> Result<(Listing, Self)> {
         let begun = match place.still() {
-            Some(still) => list_still(place, still).await?.map(|listing| (listing, Self::Still)),
+            Some(still) => list_still(place, still).await?.map(|listing| (listing, Self::Ended)),
             None => Self::begin_touched(place).await?,
         };
         match begun {
             Some(begun) => Ok(begun),
-            None => Box::pin(check_known(place)).await.map(|()| (Listing::default(), Self::Empty)),
+            None => Box::pin(check_known(place)).await.map(|()| (Listing::default(), Self::Ended)),
         }
     }
 
@@ -94,7 +92,7 @@ impl Reading {
             // no others.
             drop(names);
             running.success().await?;
-            return Ok(Some((listing, Self::Empty)));
+            return Ok(Some((listing, Self::Ended)));
         }
         Ok(Some((listing, Self::Waiting { running, names, came_early })))
     }
@@ -108,19 +106,15 @@ impl Reading {
         wanted: BTreeSet<SafePath>,
         spool: Spool,
     ) -> Result<(Received, Spool)> {
-        if wanted.is_empty() {
-            return Ok((Received::default(), spool));
-        }
         match self {
-            Self::Empty => Ok((Received::default(), spool)),
-            Self::Still => fetch_still(place, wanted, spool).await,
-            Self::Waiting { mut running, names: to, came_early } => {
+            Self::Waiting { mut running, names: to, came_early } if !wanted.is_empty() => {
                 running.turn_to(FETCH, FETCH_DEADLINE);
                 // One that has ended takes no names; its output says the rest.
                 let _ = to.send(names(&wanted)).await;
                 drop(to);
                 receive_from(*running, came_early, wanted, spool).await
             }
+            _ => fetch(place, wanted, spool).await,
         }
     }
 }
