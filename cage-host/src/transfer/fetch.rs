@@ -81,39 +81,40 @@ pub(super) async fn receive_from(
         let received = receive(stream, &wanted, Limits::default(), &mut spool);
         (received, spool)
     };
-    let (received, spool) = read_output(&mut running, FETCH, reading).await?;
+    let ((received, spool), ended) = read_output(&mut running, FETCH, reading).await?;
     // The exit code is asked for only when nothing came: `tar` fails also when a file vanished although it sent the
     // others, and the engine takes a while to know the code.
-    if !received.as_ref().is_ok_and(|received| !received.files.is_empty()) {
+    if ended && !received.as_ref().is_ok_and(|received| !received.files.is_empty()) {
         running.exit().await?;
     }
     Ok((received?, spool))
 }
 
-/// Reads a program's output in a thread that may block, and returns what came of it.
+/// Reads a program's output in a thread that may block, and returns what came of it, and whether the output has ended: of
+/// one that goes on after the reader has given up, no more is read.
 pub(super) async fn read_output<T: Send + 'static>(
     running: &mut Running,
     operation: &'static str,
     read: impl FnOnce(ChunkReader) -> T + Send + 'static,
-) -> Result<T> {
+) -> Result<(T, bool)> {
     let (sender, chunks) = mpsc::channel(CHUNKS_IN_FLIGHT);
     let reading = spawn_blocking(move || read(ChunkReader::new(chunks)));
     let forwarded = forward(running, sender).await;
     let outcome =
         reading.await.map_err(|error| EngineError::Lost { operation, reason: error.to_string() })?;
     // A broken stream is often the consequence of a broken connection, which says more.
-    forwarded?;
-    Ok(outcome)
+    Ok((outcome, forwarded?))
 }
 
-async fn forward(running: &mut Running, sender: mpsc::Sender<Bytes>) -> Result<()> {
+/// Says whether the output has ended.
+async fn forward(running: &mut Running, sender: mpsc::Sender<Bytes>) -> Result<bool> {
     while let Some(bytes) = running.next_stdout().await? {
         if sender.send(bytes).await.is_err() {
             // The reader has given up and says why.
-            break;
+            return Ok(false);
         }
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Pieces that come from the async side, as a reader.
@@ -139,5 +140,39 @@ impl Read for ChunkReader {
         let count = buffer.len().min(self.current.len());
         self.current.copy_to_slice(&mut buffer[..count]);
         Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::{FutureExt as _, StreamExt as _, stream};
+
+    use super::*;
+    use crate::backend::{Chunk, Feeder};
+    use crate::error::{CageError, Error};
+
+    /// Far more pieces than are in flight.
+    const PIECES: usize = 100_000;
+
+    #[tokio::test]
+    async fn reads_no_more_of_an_answer_that_makes_no_sense_and_goes_on_and_on() {
+        let taken = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&taken);
+        let chunks = stream::repeat_with(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            Ok(Chunk::Stdout(Bytes::from_static(&[b'x'; 4_096])))
+        });
+        let exec = Exec::new(FETCH, TAR, FETCH_DEADLINE);
+        let feeder = Feeder::start(Stdin::Empty, tokio::io::sink());
+        let running = Running::new(&exec, chunks.take(PIECES).boxed(), async { Ok(2) }.boxed(), feeder);
+
+        let wanted = BTreeSet::from([SafePath::new(b"a").unwrap()]);
+        let error = receive_from(running, Bytes::new(), wanted, Spool::new().unwrap()).await.unwrap_err();
+        assert!(matches!(error, Error::Cage(CageError::Malformed { .. })), "{error}");
+        let taken = taken.load(Ordering::Relaxed);
+        assert!(taken < PIECES / 10, "{taken} pieces were taken");
     }
 }

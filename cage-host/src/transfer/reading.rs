@@ -22,6 +22,9 @@ use crate::error::{CageError, RequestError, Result};
 /// Longest time for a listing.
 const LIST_DEADLINE: Duration = Duration::from_secs(120);
 
+/// Longest archive without a file, in bytes: `tar` fills up its last record, of 10,240 bytes unless set otherwise.
+const MAX_EMPTY_ARCHIVE_BYTES: usize = 1024 * 1024;
+
 /// What [`SCRIPT`] answers for a folder that is not there.
 const MISSING: i64 = 66;
 
@@ -91,7 +94,7 @@ impl Reading {
             // A file that vanishes meanwhile makes `find` fail although it has listed all the others; here there are
             // no others.
             drop(names);
-            running.success().await?;
+            end_of_nothing(*running).await?;
             return Ok(Some((listing, Self::Ended)));
         }
         Ok(Some((listing, Self::Waiting { running, names, came_early })))
@@ -125,6 +128,11 @@ fn exec(place: &Place) -> Exec {
     Exec::new(LIST, argv, LIST_DEADLINE)
 }
 
+/// Lets a program end that was asked for nothing; more than an empty archive is not read of it.
+async fn end_of_nothing(running: Running) -> Result<()> {
+    running.collect(MAX_EMPTY_ARCHIVE_BYTES).await.map(drop)
+}
+
 /// Says why a listing has no end; nothing if there is no folder.
 async fn cut_off<T>(running: Running) -> Result<Option<T>> {
     let exit = running.exit().await?;
@@ -143,4 +151,26 @@ async fn check_known(place: &Place) -> Result<()> {
     }
     let (cage, place) = (place.name.to_string(), folder.to_owned());
     Err(RequestError::NoSuchFolder { cage, place }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, StreamExt as _, stream};
+
+    use super::*;
+    use crate::backend::{Chunk, Feeder};
+    use crate::error::Error;
+
+    #[tokio::test]
+    async fn reads_no_more_of_a_program_that_was_asked_for_nothing() {
+        let chunks = stream::repeat_with(|| Ok(Chunk::Stdout(Bytes::from_static(&[0; 4_096]))));
+        let running = |pieces| {
+            let feeder = Feeder::start(Stdin::Empty, tokio::io::sink());
+            let exec = Exec::new(LIST, TAR, LIST_DEADLINE);
+            Running::new(&exec, chunks.clone().take(pieces).boxed(), async { Ok(0) }.boxed(), feeder)
+        };
+        end_of_nothing(running(3)).await.unwrap();
+        let error = end_of_nothing(running(100_000)).await.unwrap_err();
+        assert!(matches!(error, Error::Cage(CageError::TooMuch { .. })), "{error}");
+    }
 }

@@ -170,8 +170,10 @@ pub(super) async fn fetch_objects(
     let exec = git_exec(place, ["git", "cat-file", "--batch", "--buffer"]);
     let mut running = place.exec(exec.stdin(Stdin::Bytes(names.into()))).await?;
     let reading = move |stream| (read_objects(stream, &wanted, &mut spool), spool);
-    let (objects, spool) = read_output(&mut running, READ, reading).await?;
-    running.exit().await?;
+    let ((objects, spool), ended) = read_output(&mut running, READ, reading).await?;
+    if ended {
+        running.exit().await?;
+    }
     let objects = objects.map_err(|error| match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             let path = std::env::temp_dir();
