@@ -90,8 +90,8 @@ pub(super) async fn receive_from(
     Ok((received?, spool))
 }
 
-/// Reads a program's output in a thread that may block, and returns what came of it, and whether the output has ended: of
-/// one that goes on after the reader has given up, no more is read.
+/// Reads a program's output in a thread that may block, and returns what came of it, and whether the output has ended:
+/// of one that goes on after the reader has given up, no more is read.
 pub(super) async fn read_output<T: Send + 'static>(
     running: &mut Running,
     operation: &'static str,
